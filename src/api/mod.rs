@@ -1,0 +1,1 @@
+//! One handler per Kafka API, and the APIS table.

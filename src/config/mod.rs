@@ -1,0 +1,1 @@
+//! The PROPERTIES table: Kafka's names, types, defaults, bounds and documentation; server.properties.

@@ -1,0 +1,58 @@
+//! Handles of files and sockets, counted: the last holder closes.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Closes what a handle stands for. `sys` hands file descriptors of files to a thread off the shards
+/// (the last close of an unlinked segment frees its pages for tens of milliseconds) and closes
+/// sockets at once; the simulation takes note.
+pub trait Closer: Send + Sync {
+    /// Closes `number`. Called once per handle, when its last holder has dropped it.
+    fn close(&self, number: i32);
+}
+
+struct Handle {
+    number: i32,
+    closer: Arc<dyn Closer>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.closer.close(self.number);
+    }
+}
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(Arc<Handle>);
+
+        impl $name {
+            /// Wraps what the kernel opened; `closer` is told when the last clone is gone.
+            pub fn new(number: i32, closer: Arc<dyn Closer>) -> Self {
+                $name(Arc::new(Handle { number, closer }))
+            }
+
+            /// The kernel's number for it: a file descriptor, or the simulation's.
+            pub fn number(&self) -> i32 {
+                self.0.number
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0.number)
+            }
+        }
+    };
+}
+
+handle! {
+    /// An open file.
+    File
+}
+handle! {
+    /// A connected or listening socket.
+    Socket
+}

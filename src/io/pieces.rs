@@ -1,0 +1,223 @@
+//! A chain of receive pieces: the bytes of a frame, or a record set cut from it.
+//!
+//! Each part is the unique holder of its bytes ([`BytesMut`] split off once, never cloned), so what
+//! the broker has to patch in a record set (base offset, leader epoch) it patches in place, and what
+//! it appends it appends from where the socket put it.
+
+use bytes::{Buf, BytesMut};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Bytes in parts, in order.
+#[derive(Default)]
+pub struct Pieces {
+    parts: VecDeque<BytesMut>,
+    length: usize,
+}
+
+impl Pieces {
+    /// No bytes.
+    pub fn new() -> Pieces {
+        Pieces::default()
+    }
+
+    /// How many bytes in all.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Adds a part at the end; an empty one vanishes.
+    pub fn push(&mut self, part: BytesMut) {
+        if !part.is_empty() {
+            self.length += part.len();
+            self.parts.push_back(part);
+        }
+    }
+
+    /// Adds all parts of `other` at the end.
+    pub fn append(&mut self, other: Pieces) {
+        self.length += other.length;
+        self.parts.extend(other.parts);
+    }
+
+    /// The parts, in order.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
+        self.parts.iter().map(|part| &part[..])
+    }
+
+    /// How many parts.
+    pub fn chunk_count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The last part, for a receiver that goes on filling it; `push` what remains of it back.
+    pub fn pop_last(&mut self) -> Option<BytesMut> {
+        let part = self.parts.pop_back()?;
+        self.length -= part.len();
+        Some(part)
+    }
+
+    /// Cuts off the first `count` bytes and returns them.
+    ///
+    /// Panics if there are fewer.
+    pub fn split_to(&mut self, count: usize) -> Pieces {
+        assert!(
+            count <= self.length,
+            "split_to({count}) of {} bytes",
+            self.length
+        );
+        let mut front = Pieces::new();
+        while front.length < count {
+            let wanted = count - front.length;
+            let part = self.parts.front_mut().expect("length counts the parts");
+            if part.len() <= wanted {
+                front.push(self.parts.pop_front().expect("just seen"));
+            } else {
+                front.push(part.split_to(wanted));
+            }
+        }
+        self.length -= count;
+        front
+    }
+
+    /// Drops the first `count` bytes.
+    ///
+    /// Panics if there are fewer.
+    pub fn advance(&mut self, count: usize) {
+        assert!(
+            count <= self.length,
+            "advance({count}) of {} bytes",
+            self.length
+        );
+        let mut left = count;
+        while left > 0 {
+            let part = self.parts.front_mut().expect("length counts the parts");
+            if part.len() <= left {
+                left -= part.len();
+                self.parts.pop_front();
+            } else {
+                part.advance(left);
+                left = 0;
+            }
+        }
+        self.length -= count;
+    }
+
+    /// Copies `into.len()` bytes from `position` on.
+    ///
+    /// Panics if they are not all there.
+    pub fn copy_at(&self, position: usize, into: &mut [u8]) {
+        assert!(position + into.len() <= self.length, "copy_at past the end");
+        let mut at = 0;
+        let mut skip = position;
+        for part in &self.parts {
+            if skip >= part.len() {
+                skip -= part.len();
+                continue;
+            }
+            let count = (part.len() - skip).min(into.len() - at);
+            into[at..at + count].copy_from_slice(&part[skip..skip + count]);
+            at += count;
+            skip = 0;
+            if at == into.len() {
+                return;
+            }
+        }
+    }
+
+    /// Overwrites the bytes from `position` on.
+    ///
+    /// Panics if they are not all there.
+    pub fn patch_at(&mut self, position: usize, bytes: &[u8]) {
+        assert!(
+            position + bytes.len() <= self.length,
+            "patch_at past the end"
+        );
+        let mut at = 0;
+        let mut skip = position;
+        for part in &mut self.parts {
+            if skip >= part.len() {
+                skip -= part.len();
+                continue;
+            }
+            let count = (part.len() - skip).min(bytes.len() - at);
+            part[skip..skip + count].copy_from_slice(&bytes[at..at + count]);
+            at += count;
+            skip = 0;
+            if at == bytes.len() {
+                return;
+            }
+        }
+    }
+
+    /// All bytes in one run: copies, for what is small or rare.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.length);
+        self.chunks().for_each(|part| bytes.extend_from_slice(part));
+        bytes
+    }
+
+    /// The parts as the kernel takes them, at most `most` of them.
+    pub fn io_slices(&self, most: usize) -> Vec<IoSlice<'_>> {
+        self.parts
+            .iter()
+            .take(most)
+            .map(|part| IoSlice::new(part))
+            .collect()
+    }
+}
+
+impl From<&[u8]> for Pieces {
+    fn from(bytes: &[u8]) -> Pieces {
+        let mut pieces = Pieces::new();
+        pieces.push(BytesMut::from(bytes));
+        pieces
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pieces({} bytes in {})", self.length, self.parts.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(parts: &[&str]) -> Pieces {
+        let mut pieces = Pieces::new();
+        parts
+            .iter()
+            .for_each(|part| pieces.push(BytesMut::from(*part)));
+        pieces
+    }
+
+    #[test]
+    fn splitting_cuts_within_and_between_parts() {
+        for count in 0..=9 {
+            let mut rest = pieces(&["abc", "", "defg", "hi"]);
+            let front = rest.split_to(count);
+            assert_eq!(front.to_vec(), b"abcdefghi"[..count]);
+            assert_eq!(rest.to_vec(), b"abcdefghi"[count..]);
+            assert_eq!(front.len() + rest.len(), 9);
+        }
+    }
+
+    #[test]
+    fn patches_and_copies_cross_parts() {
+        let mut all = pieces(&["abc", "defg", "hi"]);
+        all.patch_at(2, b"XYZ123");
+        assert_eq!(all.to_vec(), b"abXYZ123i");
+        let mut into = [0; 4];
+        all.copy_at(5, &mut into);
+        assert_eq!(&into, b"123i");
+        all.advance(4);
+        assert_eq!(all.to_vec(), b"Z123i");
+    }
+}

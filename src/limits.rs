@@ -1,0 +1,36 @@
+//! Every bound of the broker in one place, each with its unit and its reason, related to its
+//! neighbours by `const` assertions. What a user may set lives in `config`; what stands here is what
+//! the code relies on.
+
+/// Bytes of one receive piece: large enough that a 1 MiB record set is 16 of them, small enough that
+/// a shard's hot pool stays in the L2 cache.
+pub const PIECE_BYTES: usize = 64 * 1024;
+
+/// Pieces that one receive call may fill. With 16, a 1 MiB record set arrives in one `recvmsg`.
+pub const PIECES_PER_RECEIVE: usize = 16;
+
+/// Slices of a fetch from this size on go out by sendfile; smaller ones are read into memory and
+/// sent with the header (measured: below 16 KiB the second system call costs more than the copy).
+pub const SENDFILE_BYTES_MIN: usize = 16 * 1024;
+
+/// Bytes of one read of cold data: larger ones hold up their neighbours on the same disk.
+pub const COLD_READ_BYTES_MAX: usize = 256 * 1024;
+
+/// Pieces in one vectored write; the kernel's own bound is UIO_MAXIOV = 1024.
+pub const IOVECS_MAX: usize = 1024;
+
+/// Requests of one connection that may wait for their answers at once. Kafka handles one at a time;
+/// clients keep at most 5 to a few hundred in flight (`max.in.flight.requests.per.connection`).
+pub const PIPELINED_REQUESTS_MAX: usize = 256;
+
+/// Requests one shard may have at another without an answer: the credit of a mail route.
+pub const MAIL_CREDIT: usize = 1024;
+
+/// Batches of one producer remembered per partition, for duplicates (KIP-98: clients keep at most 5
+/// requests in flight).
+pub const PRODUCER_WINDOW_BATCHES: usize = 5;
+
+const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
+const _: () = assert!(PIECE_BYTES.is_power_of_two());
+const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);
+const _: () = assert!(COLD_READ_BYTES_MAX.is_multiple_of(PIECE_BYTES));

@@ -1,0 +1,5 @@
+//! The `millstream` command.
+
+fn main() -> std::process::ExitCode {
+    millstream::cli::main()
+}

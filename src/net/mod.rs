@@ -1,0 +1,1 @@
+//! A connection: frames in, ordered replies out.

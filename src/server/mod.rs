@@ -1,0 +1,1 @@
+//! The event loop, mail between shards, start and stop.

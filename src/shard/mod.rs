@@ -1,0 +1,1 @@
+//! A shard: owns partitions, waiters and timers.

@@ -1,0 +1,1 @@
+//! Files <-> log: open, append, read, recover, delete.

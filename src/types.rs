@@ -1,0 +1,204 @@
+//! The vocabulary: every id and quantity of Kafka's model as a type of its own, so that an offset is
+//! never taken for an epoch. Plain data, no behaviour beyond naming.
+
+use std::fmt;
+
+/// A record's position in its partition, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Offset(pub i64);
+
+impl Offset {
+    /// What Kafka writes where no offset is known.
+    pub const UNKNOWN: Offset = Offset(-1);
+
+    /// The offset `records` further on.
+    pub const fn plus(self, records: i64) -> Offset {
+        Offset(self.0 + records)
+    }
+}
+
+/// A term of leadership of a partition (KIP-101). -1 means unknown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaderEpoch(pub i32);
+
+impl LeaderEpoch {
+    /// The epoch that clients send and receive when they know none.
+    pub const UNKNOWN: LeaderEpoch = LeaderEpoch(-1);
+}
+
+/// A broker or controller, `node.id`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub i32);
+
+/// The index of a partition within its topic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionIndex(pub i32);
+
+/// The id of an idempotent or transactional producer (KIP-98). -1 means none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProducerId(pub i64);
+
+impl ProducerId {
+    /// A producer without idempotence.
+    pub const NONE: ProducerId = ProducerId(-1);
+}
+
+/// The epoch of a producer id: a higher one fences the lower ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProducerEpoch(pub i16);
+
+/// One of the broker's shards: a thread, a ring, a set of partitions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// Milliseconds since the Unix epoch, as records carry them. -1 means none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// What Kafka writes where no timestamp is known.
+    pub const NONE: Timestamp = Timestamp(-1);
+}
+
+macro_rules! show_as_number {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+    )*};
+}
+show_as_number!(
+    Offset,
+    LeaderEpoch,
+    NodeId,
+    PartitionIndex,
+    ProducerId,
+    ProducerEpoch,
+    ShardId,
+    Timestamp
+);
+
+/// A 128-bit id as Kafka makes them: topics, directories, clusters, incarnations. Its text form is
+/// URL-safe base64 without padding, 22 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Uuid(pub [u8; 16]);
+
+/// The id of a topic (KIP-516), which a topic recreated under the same name does not inherit.
+pub type TopicId = Uuid;
+
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+impl Uuid {
+    /// All bits zero: "no id" in the protocol.
+    pub const ZERO: Uuid = Uuid([0; 16]);
+    /// The id of `__cluster_metadata` (KIP-595).
+    pub const METADATA_TOPIC: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+    /// Whether this is the "no id" of the protocol.
+    pub fn is_zero(self) -> bool {
+        self == Self::ZERO
+    }
+
+    /// Makes a random (version 4) id from 16 random bytes, never one whose text starts with a dash
+    /// (Kafka's `Uuid.randomUuid` avoids those: tools take them for options).
+    pub fn from_random(mut random: [u8; 16]) -> Uuid {
+        random[6] = random[6] & 0x0f | 0x40;
+        random[8] = random[8] & 0x3f | 0x80;
+        if random[0] >> 2 == 62 {
+            random[0] &= 0x7f;
+        }
+        Uuid(random)
+    }
+
+    /// Reads the 22-character text form; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Uuid> {
+        let text = text.trim_end_matches('=').as_bytes();
+        if text.len() != 22 {
+            return None;
+        }
+        let mut bits: u32 = 0;
+        let mut count = 0;
+        let mut out = [0u8; 16];
+        let mut at = 0;
+        for symbol in text {
+            let value = BASE64URL.iter().position(|s| s == symbol)? as u32;
+            bits = bits << 6 | value;
+            count += 6;
+            if count >= 8 && at < 16 {
+                count -= 8;
+                out[at] = (bits >> count) as u8;
+                at += 1;
+            }
+        }
+        Some(Uuid(out))
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(22);
+        let value = u128::from_be_bytes(self.0);
+        for at in 0..21 {
+            text.push(BASE64URL[(value >> (122 - at * 6)) as usize & 63] as char);
+        }
+        text.push(BASE64URL[(value << 4) as usize & 63] as char);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uuid({self})")
+    }
+}
+
+/// A partition by its topic's id: the key of everything a shard owns.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PartitionId {
+    /// The topic.
+    pub topic: TopicId,
+    /// The partition within it.
+    pub index: PartitionIndex,
+}
+
+/// Both clocks at one moment. Whoever decides by time is handed one; nobody but `sys` and the
+/// simulation makes them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Microseconds on a clock that never goes back, from an arbitrary start: timers, latencies.
+    pub monotonic_us: u64,
+    /// The calendar's time: record timestamps, retention.
+    pub wall: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_survives_its_text_form() {
+        for seed in 0..=255u8 {
+            let id = Uuid(std::array::from_fn(|at| {
+                seed.wrapping_mul(31).wrapping_add(at as u8 * 17)
+            }));
+            assert_eq!(Uuid::parse(&id.to_string()), Some(id));
+        }
+        assert_eq!(Uuid::METADATA_TOPIC.to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
+        assert_eq!(Uuid::parse("short"), None);
+        assert_eq!(Uuid::parse("AAAAAAAAAAAAAAAAAAAA!Q"), None);
+    }
+
+    #[test]
+    fn a_random_uuid_never_starts_with_a_dash() {
+        for first in 0..=255u8 {
+            assert!(!Uuid::from_random([first; 16]).to_string().starts_with('-'));
+        }
+    }
+}
