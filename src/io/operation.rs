@@ -12,8 +12,13 @@ pub enum Token {
     Listener(u32),
     /// A connection, by its id.
     Connection(u64),
-    /// A partition's store, by its slot on the shard.
-    Partition(u64),
+    /// A partition's store.
+    Partition {
+        /// Its slot on the shard.
+        slot: u32,
+        /// Which of its operations, counted by the store.
+        operation: u32,
+    },
     /// Anything else that a shard waits for, by a number of its own.
     Ticket(u64),
 }
