@@ -30,6 +30,14 @@ pub const MAIL_CREDIT: usize = 1024;
 /// requests in flight).
 pub const PRODUCER_WINDOW_BATCHES: usize = 5;
 
+/// Bytes that one compressed batch may inflate to where we must look inside it: 128 times the default
+/// `max.message.bytes`. Kafka streams and has no such bound.
+pub const INFLATED_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Single records named in the refusal of a batch (KIP-467); the rest are only counted, so that a
+/// small request cannot demand a large answer.
+pub const RECORD_ERRORS_MAX: usize = 1000;
+
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(PIECE_BYTES.is_power_of_two());
 const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);

@@ -1,0 +1,168 @@
+//! Reading record frames from a chain of chunks without joining them, and the varints they are made
+//! of (zigzag, as in Protocol Buffers).
+
+use super::fault::Fault;
+
+/// A position in a chain of chunks, with a bound: `left` bytes may still be read, however much more
+/// the chunks hold.
+pub(super) struct Reader<'a, I> {
+    chunk: &'a [u8],
+    more: I,
+    left: usize,
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
+    /// At the start of `chunks`, to read at most `length` bytes. What the chunks lack counts as the
+    /// end as well.
+    pub(super) fn new(chunks: I, length: usize) -> Reader<'a, I> {
+        Reader {
+            chunk: &[],
+            more: chunks,
+            left: length,
+        }
+    }
+
+    /// How many bytes may still be read.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Passes over `count` bytes.
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), Fault> {
+        if count > self.left {
+            return Err(Fault::RecordsMissing);
+        }
+        self.left -= count;
+        let mut count = count;
+        while count > self.chunk.len() {
+            count -= self.chunk.len();
+            self.chunk = self.more.next().ok_or(Fault::RecordsMissing)?;
+        }
+        self.chunk = &self.chunk[count..];
+        Ok(())
+    }
+
+    /// Calls `take` with the next `count` bytes, in as many parts as they lie in.
+    pub(super) fn each(&mut self, count: usize, mut take: impl FnMut(&[u8])) -> Result<(), Fault> {
+        if count > self.left {
+            return Err(Fault::RecordsMissing);
+        }
+        self.left -= count;
+        let mut count = count;
+        loop {
+            let part = count.min(self.chunk.len());
+            take(&self.chunk[..part]);
+            self.chunk = &self.chunk[part..];
+            count -= part;
+            if count == 0 {
+                return Ok(());
+            }
+            self.chunk = self.more.next().ok_or(Fault::RecordsMissing)?;
+        }
+    }
+
+    /// Fills `into` with the next bytes.
+    pub(super) fn copy(&mut self, into: &mut [u8]) -> Result<(), Fault> {
+        let mut at = 0;
+        self.each(into.len(), |part| {
+            into[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        })
+    }
+
+    /// The next byte.
+    pub(super) fn byte(&mut self) -> Result<u8, Fault> {
+        if self.left == 0 {
+            return Err(Fault::RecordsMissing);
+        }
+        loop {
+            if let Some((first, rest)) = self.chunk.split_first() {
+                self.chunk = rest;
+                self.left -= 1;
+                return Ok(*first);
+            }
+            self.chunk = self.more.next().ok_or(Fault::RecordsMissing)?;
+        }
+    }
+
+    /// A zigzag number of at most 5 bytes.
+    pub(super) fn varint(&mut self) -> Result<i32, Fault> {
+        let mut value: u32 = 0;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            value |= u32::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1) as i32 ^ -((value & 1) as i32));
+            }
+        }
+        Err(Fault::Varint)
+    }
+
+    /// A zigzag number of at most 10 bytes.
+    pub(super) fn varlong(&mut self) -> Result<i64, Fault> {
+        let mut value: u64 = 0;
+        for shift in (0..70).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+        }
+        Err(Fault::Varint)
+    }
+}
+
+/// Appends a zigzag varint.
+pub fn put_varint(into: &mut Vec<u8>, value: i32) {
+    let mut left = ((value << 1) ^ (value >> 31)) as u32;
+    while left >= 0x80 {
+        into.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    into.push(left as u8);
+}
+
+/// Appends a zigzag varlong.
+pub fn put_varlong(into: &mut Vec<u8>, value: i64) {
+    let mut left = ((value << 1) ^ (value >> 63)) as u64;
+    while left >= 0x80 {
+        into.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    into.push(left as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_survive_their_bytes_in_chunks_of_one() {
+        let numbers = [0, 1, -1, 63, -64, 64, 300, i32::MAX, i32::MIN];
+        let longs = [0, -1, 1 << 40, i64::MAX, i64::MIN];
+        let mut bytes = Vec::new();
+        numbers.iter().for_each(|n| put_varint(&mut bytes, *n));
+        longs.iter().for_each(|n| put_varlong(&mut bytes, *n));
+        let mut reader = Reader::new(bytes.chunks(1), bytes.len());
+        for number in numbers {
+            assert_eq!(reader.varint(), Ok(number));
+        }
+        for long in longs {
+            assert_eq!(reader.varlong(), Ok(long));
+        }
+        assert_eq!(reader.byte(), Err(Fault::RecordsMissing));
+    }
+
+    #[test]
+    fn a_varint_of_six_bytes_is_a_fault() {
+        let bytes = [0xff; 12];
+        assert_eq!(
+            Reader::new([&bytes[..]].into_iter(), 12).varint(),
+            Err(Fault::Varint)
+        );
+        assert_eq!(
+            Reader::new([&bytes[..]].into_iter(), 12).varlong(),
+            Err(Fault::Varint)
+        );
+    }
+}
