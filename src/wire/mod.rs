@@ -1,1 +1,88 @@
 //! Kafka's messages, one file per API, and the metadata records.
+//!
+//! Each message is a table in the terms of Kafka's own schemas ([`message`] has the grammar), from
+//! which reading and writing follow for all versions. Nothing here knows a socket, a file or a policy.
+//!
+//! # Reading a request
+//!
+//! ```
+//! use millstream::wire::{ApiKey, Message, MetadataRequest, Reader, RequestHeader};
+//! # let frame = millstream::wire::encode_request(9, 7, Some("me"), &MetadataRequest::default()).unwrap();
+//! # let chunks = [&frame.bytes[4..]]; // the frame without its size
+//! let mut reader = Reader::new(chunks);
+//! let header = RequestHeader::decode(&mut reader)?;
+//! assert_eq!(header.api_key, ApiKey::METADATA);
+//! let request = MetadataRequest::decode(&mut reader, header.api_version)?;
+//! // Bytes may be left in the reader. Kafka ignores them, so do we.
+//! # assert_eq!(reader.remaining(), 0);
+//! # Ok::<(), millstream::wire::DecodeError>(())
+//! ```
+//!
+//! Record sets in a request stay ranges ([`Records::Range`]), counted from the first byte given to
+//! the reader, so that whoever owns the frame can cut them out of it.
+//!
+//! # Writing a response
+//!
+//! ```
+//! use millstream::wire::{encode_response, FetchPartitionResponse, FetchResponse, FetchTopicResponse, Records};
+//! let response = FetchResponse {
+//!     responses: vec![FetchTopicResponse {
+//!         topic: "t".into(),
+//!         partitions: vec![FetchPartitionResponse {
+//!             records: Records::Hole(4096), // sent from a file
+//!             ..Default::default()
+//!         }],
+//!         ..Default::default()
+//!     }],
+//!     ..Default::default()
+//! };
+//! let frame = encode_response(11, 7, &response)?;
+//! // Send frame.bytes[..hole.at], then hole.length bytes of the file, then the rest.
+//! assert_eq!(frame.holes[0].length, 4096);
+//! # Ok::<(), millstream::wire::EncodeError>(())
+//! ```
+//!
+//! # Invariants
+//!
+//! Bytes of a peer give a value or a [`DecodeError`] that names message, field and position: never a
+//! panic, and never an allocation out of proportion to the bytes that came. Depth is that of the
+//! tables. An [`EncodeError`] is our own mistake.
+
+mod api_key;
+mod error;
+mod error_code;
+mod field;
+mod header;
+pub(crate) mod message;
+mod reader;
+mod writer;
+
+mod api_versions;
+mod fetch;
+mod metadata;
+mod produce;
+
+pub use api_key::{APIS, Api, ApiKey};
+pub use error::{DecodeError, EncodeError, Obstacle, Problem};
+pub use error_code::ErrorCode;
+pub use field::{Field, Form, Kind, Nullable, Records, Row, Versions};
+pub use header::{
+    Frame, RequestHeader, decode_response_header, encode_request, encode_response,
+    encode_response_header,
+};
+pub use message::{Body, Message};
+pub use reader::Reader;
+pub use writer::{Hole, Writer};
+
+pub use api_versions::*;
+pub use fetch::*;
+pub use metadata::*;
+pub use produce::*;
+
+use std::borrow::Cow;
+
+/// A string: borrowed from the frame where it can be.
+pub type Str<'a> = Cow<'a, str>;
+
+/// Bytes: borrowed from the frame where they can be.
+pub type Octets<'a> = Cow<'a, [u8]>;
