@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub struct BrokerConfig {
     /// `node.id`.
     pub node_id: NodeId,
+    /// `broker.rack`.
+    pub rack: Option<String>,
     /// The listeners to open, at least one, all PLAINTEXT.
     pub listeners: Vec<Listener>,
     /// What clients are told for each of `listeners`, in the same order. A port of 0 stands for the one
@@ -51,15 +53,16 @@ pub struct BrokerConfig {
     pub append_mode: AppendMode,
     /// `fetch.cold.mode`.
     pub cold_mode: ColdMode,
-    /// `millstream.produce.validation`.
-    pub produce_validation: ProduceValidation,
+    /// `millstream.produce.validation=records`: compressed batches are inflated and checked record by
+    /// record, instead of by header, size and CRC alone.
+    pub validate_records: bool,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads_per_dir: u32,
 
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
     /// `delete.topic.enable`.
-    pub delete_topics: bool,
+    pub delete_topic_enable: bool,
     /// `num.partitions`.
     pub partitions_default: i32,
     /// `default.replication.factor`.
@@ -83,7 +86,7 @@ pub struct BrokerConfig {
     pub producer_id_expiration_ms: i64,
 
     /// `fetch.max.bytes`.
-    pub fetch_bytes_max: u32,
+    pub fetch_bytes_max: u64,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: u32,
 
@@ -115,15 +118,6 @@ pub enum ColdMode {
     Splice,
 }
 
-/// `millstream.produce.validation`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProduceValidation {
-    /// Compressed batches are checked by header, size and CRC.
-    Batch,
-    /// Compressed batches are inflated and checked record by record.
-    Records,
-}
-
 impl BrokerConfig {
     /// A configuration of these settings over the defaults, on a machine called `localhost` with one
     /// core: for tests and the simulation.
@@ -133,7 +127,7 @@ impl BrokerConfig {
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
         let machine = Machine {
-            host_name: "localhost".into(),
+            host_name: || "localhost".into(),
             cores: 1,
         };
         Ok(super::load::load(None, &overrides, &machine)?.config)
@@ -152,6 +146,7 @@ impl BrokerConfig {
         let topic_defaults = TopicConfig::broker_defaults(&settings)?;
         Ok(BrokerConfig {
             node_id,
+            rack: settings.get("broker.rack").map(str::to_owned),
             listeners: listeners.opened,
             advertised_listeners: listeners.advertised,
             inter_broker_listener: listeners.inter_broker,
@@ -181,14 +176,11 @@ impl BrokerConfig {
                 Some("splice") => ColdMode::Splice,
                 _ => ColdMode::Read,
             },
-            produce_validation: match settings.get("millstream.produce.validation") {
-                Some("records") => ProduceValidation::Records,
-                _ => ProduceValidation::Batch,
-            },
+            validate_records: settings.get("millstream.produce.validation") == Some("records"),
             recovery_threads_per_dir: settings.number("num.recovery.threads.per.data.dir"),
 
             auto_create_topics: settings.flag("auto.create.topics.enable"),
-            delete_topics: settings.flag("delete.topic.enable"),
+            delete_topic_enable: settings.flag("delete.topic.enable"),
             partitions_default: settings.number("num.partitions"),
             replication_factor_default: replication_factor(&settings)?,
 

@@ -46,6 +46,10 @@ pub fn parse(text: &[u8]) -> Result<Vec<Pair>, BadEscape> {
         logical.extend_from_slice(natural);
         while ends_in_continuation(&logical) {
             logical.pop();
+            if logical.is_empty() {
+                // Java takes what follows a lone backslash for a new line.
+                break;
+            }
             match lines.next() {
                 Some((_, more)) => logical.extend_from_slice(trim_blank_start(more)),
                 None => break,
@@ -213,6 +217,7 @@ mod tests {
         is("a=b\\\\\n", "a", "b\\");
         is("a=b\\\n#c", "a", "b#c");
         is("a=b\\\n", "a", "b");
+        is("\\\n#b\na=c", "a", "c");
         is("a\\\r\n  b=c", "ab", "c");
         assert_eq!(
             read("a=b\\\n\nc=d"),

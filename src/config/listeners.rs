@@ -66,7 +66,7 @@ pub(super) fn resolve(
             .iter()
             .map(|listener| Listener {
                 host: match listener.host.as_str() {
-                    "" => machine.host_name.clone(),
+                    "" => (machine.host_name)(),
                     host => host.to_owned(),
                 },
                 ..listener.clone()

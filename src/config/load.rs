@@ -41,8 +41,9 @@ pub fn load(
 /// What the configuration cannot know by itself.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The name under which other machines reach this one: advertised for a listener without a host.
-    pub host_name: String,
+    /// Finds the name under which other machines reach this one, advertised for a listener without a
+    /// host. Asked only then: it may take a while.
+    pub host_name: fn() -> String,
     /// The cores this process may use, at least 1: the default of `num.shards`.
     pub cores: usize,
 }

@@ -17,7 +17,10 @@ mod properties;
 mod property;
 mod topic;
 
-pub use broker::{AppendMode, BrokerConfig, ColdMode, ProduceValidation};
+#[cfg(test)]
+mod tests;
+
+pub use broker::{AppendMode, BrokerConfig, ColdMode};
 pub use describe::{Entry, Source, Synonym, describe_broker, describe_topic, help};
 pub use listeners::Listener;
 pub use load::{ConfigError, Loaded, Machine, Note, load};

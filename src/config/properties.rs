@@ -42,7 +42,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("An older name of node.id."),
     list("process.roles").default("broker,controller").one_of(&["broker", "controller"]).high()
         .doc("What this process is. Millstream is both broker and controller, and refuses anything else."),
-    string("broker.rack").later(REPLICATION)
+    string("broker.rack")
         .doc("The rack or zone of this broker, reported to clients."),
     list("controller.quorum.voters").default("").high()
         .doc("The voters of the metadata quorum as id@host:port. Only this node itself is accepted."),
@@ -358,7 +358,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("Followers whose fetching is throttled, as partition:broker, or * for all."),
     int("index.interval.bytes").default("4096").at_least(0).topic(&["log.index.interval.bytes"])
         .doc("Bytes of records between two entries of the offset index."),
-    int("internal.segment.bytes").topic(&[]).internal()
+    int("internal.segment.bytes").at_least(1).topic(&[]).internal()
         .doc("Overrides segment.bytes without its lower bound, for tests."),
     list("leader.replication.throttled.replicas").default("").check(Check::ThrottledReplicas).topic(&[]).later(REPLICATION)
         .doc("Leaders whose answers to followers are throttled, as partition:broker, or * for all."),

@@ -26,11 +26,11 @@ pub struct TopicConfig {
     /// `max.compaction.lag.ms`.
     pub compaction_lag_ms_max: i64,
     /// `max.message.bytes`: of a whole batch.
-    pub message_bytes_max: u32,
+    pub max_message_bytes: u32,
     /// `message.timestamp.after.max.ms`.
-    pub timestamp_after_ms_max: i64,
+    pub timestamp_after_max_ms: i64,
     /// `message.timestamp.before.max.ms`.
-    pub timestamp_before_ms_max: i64,
+    pub timestamp_before_max_ms: i64,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
     /// `min.cleanable.dirty.ratio`, 0 to 1.
@@ -128,6 +128,11 @@ impl TopicConfig {
         Ok(config)
     }
 
+    /// Whether the last record of each key stays.
+    pub fn is_compacted(&self) -> bool {
+        self.cleanup_policy.compact
+    }
+
     pub(super) fn broker_defaults(settings: &Settings) -> Result<TopicConfig, ConfigError> {
         for property in PROPERTIES {
             let Scope::Topic([synonym, ..]) = property.scope else {
@@ -173,9 +178,9 @@ impl TopicConfig {
             flush_ms: long("flush.ms"),
             index_interval_bytes: size("index.interval.bytes"),
             compaction_lag_ms_max: long("max.compaction.lag.ms"),
-            message_bytes_max: size("max.message.bytes"),
-            timestamp_after_ms_max: long("message.timestamp.after.max.ms"),
-            timestamp_before_ms_max: long("message.timestamp.before.max.ms"),
+            max_message_bytes: size("max.message.bytes"),
+            timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
+            timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
             timestamp_type: match some("message.timestamp.type").as_str() {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
