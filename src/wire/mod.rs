@@ -58,8 +58,17 @@ mod reader;
 mod writer;
 
 mod api_versions;
+mod control_records;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
 mod fetch;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
 mod metadata;
+mod metadata_records;
 mod produce;
 
 pub use api_key::{APIS, Api, ApiKey};
@@ -75,8 +84,17 @@ pub use reader::Reader;
 pub use writer::{Hole, Writer};
 
 pub use api_versions::*;
+pub use control_records::*;
+pub use create_topics::*;
+pub use delete_topics::*;
+pub use describe_cluster::*;
+pub use describe_configs::*;
 pub use fetch::*;
+pub use find_coordinator::*;
+pub use init_producer_id::*;
+pub use list_offsets::*;
 pub use metadata::*;
+pub use metadata_records::*;
 pub use produce::*;
 
 use std::borrow::Cow;
