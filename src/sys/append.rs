@@ -1,0 +1,198 @@
+//! Whether an append goes through the ring or by a direct pwritev: decided here, without a system
+//! call.
+//!
+//! XFS and btrfs perform the ring's buffered writes inline and hand them to a worker only when they
+//! would block, which is the ideal: there everything goes through the ring. Elsewhere (ext4, tmpfs,
+//! overlayfs) every such write goes to a worker, which costs 5 us a piece; a small one by pwritev
+//! costs 1 us, but waits on the shard when the disk is behind. So `auto` writes small ones inline
+//! while the disk keeps up. It judges that by its own inline writes' latency and by the machine's
+//! dirty pages, which a thread off the shards samples.
+
+/// `log.append.mode`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AppendMode {
+    /// The ring or inline, whichever suits the file system and the moment.
+    #[default]
+    Auto,
+    /// Always one WRITEV on the ring.
+    Uring,
+    /// Always one pwritev on the shard.
+    Inline,
+}
+
+/// What a file system does with a buffered write on a ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RingWrites {
+    /// Performs it at once, unless it would block (FMODE_BUF_WASYNC).
+    Inline,
+    /// Hands it to a worker thread.
+    Punted,
+}
+
+impl RingWrites {
+    /// By statfs(2)'s `f_type`.
+    pub fn of_file_system(magic: i64) -> RingWrites {
+        match magic {
+            XFS_MAGIC | BTRFS_MAGIC => RingWrites::Inline,
+            _ => RingWrites::Punted,
+        }
+    }
+}
+
+const XFS_MAGIC: i64 = 0x5846_5342;
+const BTRFS_MAGIC: i64 = 0x9123_683e;
+
+/// The way of one append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// WRITEV on the ring.
+    Ring,
+    /// pwritev on the shard.
+    Inline,
+}
+
+/// Larger appends never go inline in `auto`: from here on the copy itself (6-8 us) is what the shard
+/// would wait for, and the worker's 5 us hardly show.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// An inline append that took longer waited for the disk or a lock, not for the copy.
+const OUTLIER_US: u64 = 1_000;
+/// Inline appends whose smoothed latency is above this no longer beat the ring's.
+const SMOOTHED_US_MAX: u64 = 100;
+/// How long the ring is used after the first sign of trouble; doubles while trouble returns at once.
+const BACK_OFF_US_MIN: u64 = 100_000;
+/// Its bound.
+const BACK_OFF_US_MAX: u64 = 3_200_000;
+
+/// One shard's judgement of its appends.
+#[derive(Debug)]
+pub struct Judge {
+    mode: AppendMode,
+    /// Exponentially weighted mean of inline latencies, 1/16 new, in 1/16 us.
+    smoothed_us_16: u64,
+    ring_until_us: u64,
+    back_off_us: u64,
+}
+
+impl Judge {
+    /// No experience yet.
+    pub fn new(mode: AppendMode) -> Judge {
+        Judge {
+            mode,
+            smoothed_us_16: 0,
+            ring_until_us: 0,
+            back_off_us: BACK_OFF_US_MIN,
+        }
+    }
+
+    /// Whether [`Judge::choose`] looks at anything but the mode.
+    pub fn needs_facts(&self) -> bool {
+        self.mode == AppendMode::Auto
+    }
+
+    /// The way for `bytes`, at `now_us`, on a file system of that kind, with or without pressure of
+    /// dirty pages.
+    pub fn choose(&self, bytes: usize, writes: RingWrites, pressure: bool, now_us: u64) -> Way {
+        match self.mode {
+            AppendMode::Uring => Way::Ring,
+            AppendMode::Inline => Way::Inline,
+            AppendMode::Auto => {
+                let small = bytes <= INLINE_BYTES_MAX;
+                let calm = !pressure && now_us >= self.ring_until_us;
+                if writes == RingWrites::Punted && small && calm {
+                    Way::Inline
+                } else {
+                    Way::Ring
+                }
+            }
+        }
+    }
+
+    /// An inline append took `took_us`, ending at `now_us`.
+    pub fn inline_took(&mut self, took_us: u64, now_us: u64) {
+        self.smoothed_us_16 =
+            self.smoothed_us_16 - self.smoothed_us_16 / 16 + took_us.min(OUTLIER_US);
+        if took_us > OUTLIER_US || self.smoothed_us_16 / 16 > SMOOTHED_US_MAX {
+            // Trouble soon after the last back-off: it was too short.
+            let again = now_us < self.ring_until_us + self.back_off_us;
+            self.back_off_us = if again {
+                (self.back_off_us * 2).min(BACK_OFF_US_MAX)
+            } else {
+                BACK_OFF_US_MIN
+            };
+            self.ring_until_us = now_us + self.back_off_us;
+            self.smoothed_us_16 = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: usize = 4096;
+
+    fn way(judge: &Judge, now_us: u64) -> Way {
+        judge.choose(SMALL, RingWrites::Punted, false, now_us)
+    }
+
+    #[test]
+    fn the_set_modes_look_at_nothing() {
+        for writes in [RingWrites::Inline, RingWrites::Punted] {
+            for pressure in [false, true] {
+                for bytes in [1, 1 << 20] {
+                    let choose = |mode| Judge::new(mode).choose(bytes, writes, pressure, 0);
+                    assert_eq!(choose(AppendMode::Uring), Way::Ring);
+                    assert_eq!(choose(AppendMode::Inline), Way::Inline);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn auto_writes_inline_only_what_is_small_and_calm_where_the_ring_punts() {
+        let judge = Judge::new(AppendMode::Auto);
+        let punted = RingWrites::of_file_system(0xef53);
+        let xfs = RingWrites::of_file_system(XFS_MAGIC);
+        assert_eq!(judge.choose(SMALL, punted, false, 0), Way::Inline);
+        assert_eq!(
+            judge.choose(INLINE_BYTES_MAX, punted, false, 0),
+            Way::Inline
+        );
+        assert_eq!(
+            judge.choose(INLINE_BYTES_MAX + 1, punted, false, 0),
+            Way::Ring
+        );
+        assert_eq!(judge.choose(SMALL, punted, true, 0), Way::Ring);
+        assert_eq!(judge.choose(SMALL, xfs, false, 0), Way::Ring);
+    }
+
+    #[test]
+    fn one_stall_sends_appends_to_the_ring_for_a_while() {
+        let mut judge = Judge::new(AppendMode::Auto);
+        judge.inline_took(5_000, 1_000_000);
+        assert_eq!(way(&judge, 1_000_001), Way::Ring);
+        assert_eq!(way(&judge, 1_000_000 + BACK_OFF_US_MIN), Way::Inline);
+    }
+
+    #[test]
+    fn stalls_that_return_lengthen_the_while_and_calm_shortens_it() {
+        let mut judge = Judge::new(AppendMode::Auto);
+        let mut now_us = 10_000_000;
+        for _ in 0..10 {
+            judge.inline_took(5_000, now_us);
+            now_us = judge.ring_until_us + 1;
+        }
+        assert_eq!(judge.back_off_us, BACK_OFF_US_MAX);
+        judge.inline_took(5_000, now_us + 60_000_000);
+        assert_eq!(judge.back_off_us, BACK_OFF_US_MIN);
+    }
+
+    #[test]
+    fn a_disk_that_is_slow_throughout_is_noticed_without_a_stall() {
+        let mut judge = Judge::new(AppendMode::Auto);
+        (0..1_000).for_each(|at| judge.inline_took(5, at));
+        assert_eq!(way(&judge, 1_000), Way::Inline);
+        (0..1_000).for_each(|at| judge.inline_took(300, 1_000 + at));
+        assert_eq!(way(&judge, 2_000), Way::Ring);
+    }
+}
