@@ -38,7 +38,42 @@ pub const INFLATED_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// small request cannot demand a large answer.
 pub const RECORD_ERRORS_MAX: usize = 1000;
 
+/// Space in bytes below which a piece is not received into any more: a receive into less costs a
+/// system call and a handle for too little.
+pub const RECEIVE_SPACE_BYTES_MIN: usize = 4 * 1024;
+
+/// What a receive of less than this leaves of an incomplete frame is copied, so that a slow peer does
+/// not pin a piece per receive; from here on a copy costs more than the quarter of a piece it frees.
+pub const RECEIVE_COPY_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a frame that must have come before its length is taken from the byte budget (or all of
+/// it, if it is shorter): announcing costs a peer nothing, sending does.
+pub const UNADMITTED_BYTES_MAX: usize = 16 * 1024;
+
+/// Receives that one connection may do in a row before it waits for its socket again, behind its
+/// neighbours.
+pub const RECEIVES_PER_TURN: u32 = 4;
+
+/// Bytes of replies in memory that may wait for a slow reader before its next request is not read.
+pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes gathered for one send: small file ranges are read into memory up to here.
+pub const GATHER_BYTES_MAX: usize = 256 * 1024;
+
+/// Buffers of `COLD_READ_BYTES_MAX` one shard keeps; who finds none reads by the piece.
+pub const COLD_BUFFERS_MAX: usize = 32;
+
+/// Microseconds after which a half-read frame must prove its rate while others wait for the budget.
+pub const SLOW_FRAME_US: u64 = 10_000_000;
+
+/// Bytes per second that such a frame must have come at.
+pub const SLOW_FRAME_BYTES_PER_SECOND: u64 = 16 * 1024;
+
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
+const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
+const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);
+const _: () = assert!(UNADMITTED_BYTES_MAX <= PIECE_BYTES);
+const _: () = assert!(GATHER_BYTES_MAX >= SENDFILE_BYTES_MIN);
 const _: () = assert!(PIECE_BYTES.is_power_of_two());
 const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);
 const _: () = assert!(COLD_READ_BYTES_MAX.is_multiple_of(PIECE_BYTES));

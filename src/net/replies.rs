@@ -1,0 +1,150 @@
+//! Replies, and the order they leave in: that of their requests, whenever they are ready.
+//!
+//! Every request gets a slot when its frame is handed out. The slot at the front leaves first; what is
+//! ready behind it waits.
+
+use super::budget::{Budget, Reservation};
+use crate::io::FileRange;
+use crate::mutation::{Mutation, planted};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// The place of a reply among those of its connection, counted from 0 as requests come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SlotId(pub u64);
+
+/// A stretch of a reply.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes of a file, sent from the page cache where they are many.
+    File(FileRange),
+}
+
+impl Part {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Part::Bytes(bytes) => bytes.len() as u64,
+            Part::File(range) => range.length,
+        }
+    }
+
+    /// Whether it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A reply as it goes to the socket, its four bytes of length included.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// Sent one after the other.
+    pub parts: Vec<Part>,
+}
+
+impl From<Bytes> for Reply {
+    fn from(bytes: Bytes) -> Reply {
+        Reply {
+            parts: vec![Part::Bytes(bytes)],
+        }
+    }
+}
+
+impl Reply {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.parts.iter().map(Part::len).sum()
+    }
+
+    /// Whether it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+struct Slot {
+    /// The bytes of its request; `None` once it is answered.
+    reservation: Option<Reservation>,
+    /// `None` until it is answered; an empty reply for a request that wants none.
+    reply: Option<Reply>,
+}
+
+/// The slots of one connection whose replies have not gone to the sender.
+#[derive(Default)]
+pub(super) struct Slots {
+    first: u64,
+    slots: VecDeque<Slot>,
+    waiting: usize,
+}
+
+impl Slots {
+    /// A slot for a new request that holds `reservation`.
+    pub(super) fn open(&mut self, reservation: Reservation) -> SlotId {
+        self.slots.push_back(Slot {
+            reservation: Some(reservation),
+            reply: None,
+        });
+        self.waiting += 1;
+        SlotId(self.first + self.slots.len() as u64 - 1)
+    }
+
+    /// Fills a slot and gives the bytes of its request back.
+    ///
+    /// Panics if it is filled already, or was never opened: each request is answered once.
+    pub(super) fn fill(&mut self, id: SlotId, reply: Reply, budget: &mut Budget) {
+        let slot = id.0.checked_sub(self.first).and_then(|at| {
+            let at = usize::try_from(at).ok()?;
+            self.slots.get_mut(at)
+        });
+        let slot = slot.unwrap_or_else(|| panic!("{id:?} is not open"));
+        assert!(slot.reply.is_none(), "{id:?} is answered twice");
+        slot.reply = Some(reply);
+        self.waiting -= 1;
+        if let Some(reservation) = slot.reservation.take() {
+            budget.release(reservation);
+        }
+    }
+
+    /// The next reply in order, if it is ready.
+    pub(super) fn next(&mut self) -> Option<Reply> {
+        if planted(Mutation::RepliesSwapped)
+            && self.slots.len() > 1
+            && self.slots.iter().take(2).all(|slot| slot.reply.is_some())
+        {
+            self.slots.swap(0, 1);
+        }
+        self.slots.front()?.reply.as_ref()?;
+        self.first += 1;
+        self.slots.pop_front()?.reply
+    }
+
+    /// Forgets `from` and all slots behind it.
+    pub(super) fn truncate(&mut self, from: SlotId, budget: &mut Budget) {
+        let keep = from.0.saturating_sub(self.first) as usize;
+        for slot in self.slots.drain(keep.min(self.slots.len())..) {
+            if slot.reply.is_none() {
+                self.waiting -= 1;
+            }
+            if let Some(reservation) = slot.reservation {
+                budget.release(reservation);
+            }
+        }
+    }
+
+    /// Forgets all slots.
+    pub(super) fn clear(&mut self, budget: &mut Budget) {
+        self.truncate(SlotId(self.first), budget);
+    }
+
+    /// Requests and replies in slots.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Requests that the broker has not answered.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+}
