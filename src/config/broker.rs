@@ -203,7 +203,7 @@ impl BrokerConfig {
             fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
 
             topic_defaults,
-            set: settings.into_values(),
+            set: both_ids(settings.into_values()),
         })
     }
 }
@@ -227,6 +227,16 @@ fn node_id(settings: &Settings) -> Result<NodeId, ConfigError> {
         (None, None) => Ok(NodeId(settings.number("node.id"))),
         (Some(id), _) | (None, Some(id)) => Ok(NodeId(id)),
     }
+}
+
+/// Kafka reports either name of the id as set when the other is.
+fn both_ids(mut set: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (one, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+        if let Some(id) = set.get(one).cloned() {
+            set.entry(other.into()).or_insert(id);
+        }
+    }
+    set
 }
 
 fn roles(settings: &Settings) -> Result<(), ConfigError> {

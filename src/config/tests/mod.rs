@@ -572,6 +572,78 @@ fn a_topic_is_described_with_every_visible_property_and_where_it_comes_from() {
     assert_eq!(of("flush.ms").value.as_deref(), Some("9223372036854775807"));
 }
 
+/// An entry as `kafka-configs --describe --all` prints it.
+fn printed(entry: &Entry) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or("null".into());
+    let synonyms: Vec<String> = entry
+        .synonyms
+        .iter()
+        .map(|synonym| {
+            let source = match synonym.source {
+                Source::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
+                Source::StaticBroker => "STATIC_BROKER_CONFIG",
+                Source::Default => "DEFAULT_CONFIG",
+            };
+            format!("{source}:{}={}", synonym.name, value(&synonym.value))
+        })
+        .collect();
+    format!(
+        "  {}={} sensitive={} synonyms={{{}}}",
+        entry.name,
+        value(&entry.value),
+        entry.is_sensitive,
+        synonyms.join(", ")
+    )
+}
+
+/// The broker that Apache Kafka 4.2.0 was when it printed `kafka-topic.txt` and `kafka-broker.txt`.
+fn described_by_kafka() -> BrokerConfig {
+    config(
+        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:29093\n\
+         listeners=PLAINTEXT://127.0.0.1:29092,CONTROLLER://127.0.0.1:29093\n\
+         controller.listener.names=CONTROLLER\nlog.dirs=/kafka\nlog.retention.hours=168\n\
+         log.roll.hours=100\nlog.segment.bytes=2000000\noffsets.topic.replication.factor=1\nfoo.bar=1\n",
+    )
+}
+
+#[test]
+fn a_topic_is_described_as_kafka_describes_it() {
+    let own = overrides(&[("segment.bytes", "3000000")]);
+    let entries = describe_topic(&own, &described_by_kafka());
+    let ours: Vec<String> = entries.iter().map(printed).collect();
+    let theirs: Vec<&str> = include_str!("kafka-topic.txt").lines().collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn a_broker_is_described_as_kafka_describes_it_but_for_our_defaults() {
+    let entries = describe_broker(&described_by_kafka());
+    let ours: BTreeSet<String> = entries.iter().map(printed).collect();
+    let theirs: BTreeSet<String> = include_str!("kafka-broker.txt")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let different: Vec<&str> = ours
+        .difference(&theirs)
+        .map(|line| line.trim().split('=').next().unwrap())
+        .collect();
+    assert_eq!(
+        different,
+        [
+            "controller.listener.names",
+            "fetch.cold.mode",
+            "listeners",
+            "log.append.mode",
+            "log.dir",
+            "millstream.produce.validation",
+            "node.id",
+            "num.shards",
+            "process.roles",
+            "shard.spin.us",
+        ]
+    );
+}
+
 #[test]
 fn a_broker_is_described_without_showing_what_it_does_not_know() {
     let broker = config("num.partitions=3\nsome.password=secret");
