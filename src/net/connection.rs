@@ -12,7 +12,8 @@
 //!   answered what came before the offending bytes.)
 //!
 //! Invariant: once closed, it holds no byte of the budget, and it is finished when its last operation
-//! has completed.
+//! has completed. (Pieces of its requests may then still be in the hands of an append that is in
+//! flight.)
 
 use super::budget::{Budget, Reservation};
 use super::disconnect::Disconnect;
@@ -240,6 +241,15 @@ impl Connection {
         self.slots.fill(slot, reply, turn.budget);
         self.active_us = turn.now.monotonic_us;
         self.proceed(turn);
+    }
+
+    /// Gives the bytes of a request back to the budget before it is answered, because its pieces are
+    /// dropped: a produce that is written and waits for its followers, a long poll. Not optional for
+    /// the former: the followers' own requests need the budget to go on.
+    pub fn release<T: Task>(&mut self, slot: SlotId, turn: &mut Turn<'_, T>) {
+        if self.awaits(slot) {
+            self.slots.release(slot, turn.budget);
+        }
     }
 
     /// Says that a request wants no reply (produce with acks=0) and is dealt with.

@@ -94,17 +94,26 @@ impl Slots {
     ///
     /// Panics if it is filled already, or was never opened: each request is answered once.
     pub(super) fn fill(&mut self, id: SlotId, reply: Reply, budget: &mut Budget) {
-        let slot = id.0.checked_sub(self.first).and_then(|at| {
-            let at = usize::try_from(at).ok()?;
-            self.slots.get_mut(at)
-        });
-        let slot = slot.unwrap_or_else(|| panic!("{id:?} is not open"));
+        let slot = self.slot(id);
         assert!(slot.reply.is_none(), "{id:?} is answered twice");
         slot.reply = Some(reply);
-        self.waiting -= 1;
         if let Some(reservation) = slot.reservation.take() {
             budget.release(reservation);
         }
+        self.waiting -= 1;
+    }
+
+    /// Gives the bytes of a request back before it is answered.
+    pub(super) fn release(&mut self, id: SlotId, budget: &mut Budget) {
+        if let Some(reservation) = self.slot(id).reservation.take() {
+            budget.release(reservation);
+        }
+    }
+
+    fn slot(&mut self, id: SlotId) -> &mut Slot {
+        let at = id.0.checked_sub(self.first);
+        at.and_then(|at| self.slots.get_mut(usize::try_from(at).ok()?))
+            .unwrap_or_else(|| panic!("{id:?} is not open"))
     }
 
     /// The next reply in order, if it is ready.

@@ -185,7 +185,7 @@ impl World {
         let mut shard = Shard::new(budget);
         let mut peers = Vec::new();
         for id in 0..1 + random.below(3) {
-            let longest = [20, 20, 500, 500, 500, 2_000, 30_000, 200_000][random.below(8)];
+            let longest = [20, 20, 500, 500, 500, 2_000, 30_000, 200_000][random.below(15) / 2];
             let most = if longest > 1000 { 4 } else { 40 };
             let requests: Vec<Vec<u8>> = (0..random.below(most))
                 .map(|_| {
@@ -434,6 +434,11 @@ impl World {
             let why = Disconnect::Refused("an unknown API".into());
             peer.refused = Some(slot.0 as usize);
             peer.connection.refuse(slot, why, &mut turn);
+            return true;
+        }
+        if random.one_in(5) {
+            peer.connection.release(slot, &mut turn);
+            self.asked.push((who, slot));
             return true;
         }
         let mut reply = Reply::default();
@@ -811,6 +816,55 @@ fn a_megabyte_frame_takes_few_receives_and_pieces() {
     assert!(frame.pieces.chunk_count() <= 1_000_000 / PIECE_BYTES + 2);
     assert_eq!(shard.counters.receives, 2);
     assert_eq!(frame.pieces.to_vec(), body);
+}
+
+#[test]
+fn a_request_that_waits_without_its_pieces_makes_room_for_others() {
+    let mut shard = Shard::new(100);
+    let mut producer = shard.connection(1, SETTINGS);
+    let mut follower = shard.connection(2, SETTINGS);
+    shard.operations.clear();
+    shard.deliver(&mut producer, &framed(&[1; 100]));
+    shard.deliver(&mut follower, &framed(b"fetch"));
+    assert_eq!(
+        (shard.frames.len(), shard.budget.next_admitted()),
+        (1, None)
+    );
+    producer.release(SlotId(0), &mut shard.turn());
+    producer.release(SlotId(0), &mut shard.turn());
+    assert_eq!(shard.budget.next_admitted(), Some(2));
+    follower.handle_admitted(&mut shard.turn());
+    assert_eq!(shard.frames.len(), 2);
+    producer.no_reply(SlotId(0), &mut shard.turn());
+    follower.no_reply(SlotId(0), &mut shard.turn());
+    assert_eq!(shard.budget.free(), 100);
+}
+
+#[test]
+fn a_refused_request_ends_the_connection_after_those_before_it() {
+    let mut shard = Shard::new(1000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    let three = [framed(b"a"), framed(b"b"), framed(b"c")].concat();
+    shard.deliver(&mut connection, &three);
+    shard.operation();
+    let why = Disconnect::Refused("an unknown API".into());
+    connection.refuse(SlotId(1), why, &mut shard.turn());
+    assert!(connection.awaits(SlotId(0)) && !connection.awaits(SlotId(2)));
+    connection.no_reply(SlotId(2), &mut shard.turn());
+    assert!(connection.disconnect().is_none());
+    connection.reply(
+        SlotId(0),
+        Bytes::from_static(b"A").into(),
+        &mut shard.turn(),
+    );
+    assert!(matches!(shard.operation(), Operation::Send { .. }));
+    connection.handle(Outcome::Sent(Ok(1)), &mut shard.turn());
+    assert!(matches!(
+        connection.disconnect(),
+        Some(Disconnect::Refused(_))
+    ));
+    assert_eq!(shard.budget.free(), 1000);
 }
 
 #[cfg(feature = "mutations")]
