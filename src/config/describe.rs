@@ -104,7 +104,7 @@ pub fn help() -> String {
                 bounds => format!(" ({bounds})"),
             };
             let default = match property.default {
-                None => String::new(),
+                None | Some("") => String::new(),
                 Some(default) => format!(" = {default}"),
             };
             let support = match property.support {
