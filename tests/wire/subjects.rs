@@ -1,0 +1,167 @@
+//! All messages in one list, with their types erased.
+
+use bytes::Bytes;
+use kafka_protocol::messages as theirs;
+use kafka_protocol::protocol::{Decodable, Encodable};
+use millstream::wire::*;
+
+/// A message as the tests see it.
+pub struct Subject {
+    pub name: &'static str,
+    pub kind: &'static Kind,
+    pub versions: Versions,
+    pub flexible: Versions,
+    /// Decodes and encodes again; gives the bytes and how many were left over.
+    pub again: fn(&[&[u8]], i16) -> Result<(Vec<u8>, usize), DecodeError>,
+    /// Decodes from both, and tells whether the values are equal.
+    pub same: fn(&[&[u8]], &[&[u8]], i16) -> Result<bool, DecodeError>,
+    /// What kafka-protocol makes of the bytes, where it has the message.
+    pub oracle: Option<fn(&[u8], i16) -> Result<Vec<u8>, String>>,
+}
+
+impl Subject {
+    pub fn form(&self, version: i16) -> Form {
+        Form {
+            version,
+            flexible: self.flexible.contain(version),
+        }
+    }
+
+    pub fn each_version(&self) -> impl Iterator<Item = i16> {
+        self.versions.first..=self.versions.last
+    }
+}
+
+macro_rules! oracle {
+    () => {
+        None
+    };
+    ($theirs:ident) => {
+        Some(|bytes, version| {
+            let mut bytes = Bytes::copy_from_slice(bytes);
+            let message = theirs::$theirs::decode(&mut bytes, version)
+                .map_err(|error| format!("it cannot read it: {error}"))?;
+            if !bytes.is_empty() {
+                return Err(format!("it leaves {} bytes", bytes.len()));
+            }
+            let mut again = Vec::new();
+            message
+                .encode(&mut again, version)
+                .map_err(|error| format!("it cannot write it: {error}"))?;
+            Ok(again)
+        })
+    };
+}
+
+macro_rules! subjects {
+    ($($name:ident $(: $theirs:ident)? $(=> $inline:ident)?),* $(,)?) => {
+        /// Every message that is declared.
+        pub const SUBJECTS: &[Subject] = &[$(
+            Subject {
+                name: $name::NAME,
+                kind: &<$name as Field>::KIND,
+                versions: $name::VERSIONS,
+                flexible: $name::FLEXIBLE,
+                again: |chunks, version| {
+                    let mut reader = Reader::new(chunks.iter().copied());
+                    #[allow(unused_mut)] // only messages with records are changed
+                    let mut message = $name::decode(&mut reader, version)?;
+                    $(
+                        let frame = chunks.concat();
+                        $inline(&mut message, &frame);
+                    )?
+                    let mut writer = Writer::new();
+                    message.encode(&mut writer, version).unwrap();
+                    Ok((writer.finish().0.to_vec(), reader.remaining()))
+                },
+                same: |left, right, version| {
+                    let left = $name::decode(&mut Reader::new(left.iter().copied()), version)?;
+                    let right = $name::decode(&mut Reader::new(right.iter().copied()), version)?;
+                    Ok(left == right)
+                },
+                oracle: oracle!($($theirs)?),
+            },
+        )*];
+    };
+}
+
+subjects! {
+    ApiVersionsRequest: ApiVersionsRequest,
+    ApiVersionsResponse: ApiVersionsResponse,
+    MetadataRequest: MetadataRequest,
+    MetadataResponse: MetadataResponse,
+    ProduceRequest: ProduceRequest => inline_produce,
+    ProduceResponse: ProduceResponse,
+    FetchRequest: FetchRequest,
+    FetchResponse: FetchResponse => inline_fetch,
+    ListOffsetsRequest: ListOffsetsRequest,
+    ListOffsetsResponse: ListOffsetsResponse,
+    CreateTopicsRequest: CreateTopicsRequest,
+    CreateTopicsResponse: CreateTopicsResponse,
+    DeleteTopicsRequest: DeleteTopicsRequest,
+    DeleteTopicsResponse: DeleteTopicsResponse,
+    InitProducerIdRequest: InitProducerIdRequest,
+    InitProducerIdResponse: InitProducerIdResponse,
+    DescribeConfigsRequest: DescribeConfigsRequest,
+    DescribeConfigsResponse: DescribeConfigsResponse,
+    DescribeClusterRequest: DescribeClusterRequest,
+    DescribeClusterResponse: DescribeClusterResponse,
+    FindCoordinatorRequest: FindCoordinatorRequest,
+    FindCoordinatorResponse: FindCoordinatorResponse,
+    LeaderChangeMessage: LeaderChangeMessage,
+    SnapshotHeaderRecord: SnapshotHeaderRecord,
+    SnapshotFooterRecord: SnapshotFooterRecord,
+    KRaftVersionRecord: KRaftVersionRecord,
+    VotersRecord: VotersRecord,
+    RegisterBrokerRecord,
+    UnregisterBrokerRecord,
+    TopicRecord,
+    PartitionRecord,
+    ConfigRecord,
+    PartitionChangeRecord,
+    FenceBrokerRecord,
+    UnfenceBrokerRecord,
+    RemoveTopicRecord,
+    DelegationTokenRecord,
+    UserScramCredentialRecord,
+    FeatureLevelRecord,
+    ClientQuotaRecord,
+    ProducerIdsRecord,
+    BrokerRegistrationChangeRecord,
+    AccessControlEntryRecord,
+    RemoveAccessControlEntryRecord,
+    NoOpRecord,
+    ZkMigrationStateRecord,
+    RemoveUserScramCredentialRecord,
+    BeginTransactionRecord,
+    EndTransactionRecord,
+    AbortTransactionRecord,
+    RemoveDelegationTokenRecord,
+    RegisterControllerRecord,
+    ClearElrRecord,
+}
+
+/// Puts the bytes of record sets in the place of their ranges, so that they can be written again.
+fn inline_produce<'a>(request: &mut ProduceRequest<'a>, frame: &'a [u8]) {
+    for topic in &mut request.topic_data {
+        for partition in &mut topic.partition_data {
+            inline(&mut partition.records, frame);
+        }
+    }
+}
+
+fn inline_fetch<'a>(response: &mut FetchResponse<'a>, frame: &'a [u8]) {
+    for topic in &mut response.responses {
+        for partition in &mut topic.partitions {
+            inline(&mut partition.records, frame);
+        }
+    }
+}
+
+fn inline<'a>(records: &mut Records<'a>, frame: &'a [u8]) {
+    match *records {
+        Records::Range { start, length } => *records = Records::from(&frame[start..start + length]),
+        Records::Null => {}
+        ref other => panic!("decoding gave {other:?}"),
+    }
+}
