@@ -5,6 +5,10 @@ use kafka_protocol::messages as theirs;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use millstream::wire::*;
 
+pub type Again = fn(&[&[u8]], i16) -> Result<(Vec<u8>, usize), DecodeError>;
+pub type Same = fn(&[&[u8]], &[&[u8]], i16) -> Result<bool, DecodeError>;
+pub type Oracle = fn(&[u8], i16) -> Result<Vec<u8>, String>;
+
 /// A message as the tests see it.
 pub struct Subject {
     pub name: &'static str,
@@ -12,11 +16,11 @@ pub struct Subject {
     pub versions: Versions,
     pub flexible: Versions,
     /// Decodes and encodes again; gives the bytes and how many were left over.
-    pub again: fn(&[&[u8]], i16) -> Result<(Vec<u8>, usize), DecodeError>,
+    pub again: Again,
     /// Decodes from both, and tells whether the values are equal.
-    pub same: fn(&[&[u8]], &[&[u8]], i16) -> Result<bool, DecodeError>,
+    pub same: Same,
     /// What kafka-protocol makes of the bytes, where it has the message.
-    pub oracle: Option<fn(&[u8], i16) -> Result<Vec<u8>, String>>,
+    pub oracle: Option<Oracle>,
 }
 
 impl Subject {
