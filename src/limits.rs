@@ -69,6 +69,14 @@ pub const SLOW_FRAME_US: u64 = 10_000_000;
 /// Bytes per second that such a frame must have come at.
 pub const SLOW_FRAME_BYTES_PER_SECOND: u64 = 16 * 1024;
 
+/// Records of one metadata batch: Kafka's own bound for what one operation may write.
+pub const METADATA_BATCH_RECORDS_MAX: usize = 10_000;
+
+/// Partitions that one request may ask for: Kafka's bound (KAFKA-17870). With its configs a topic of
+/// this size may still be too large for a batch, and is then refused.
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+
+const _: () = assert!(PARTITIONS_PER_REQUEST_MAX <= METADATA_BATCH_RECORDS_MAX);
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);
