@@ -349,3 +349,60 @@ impl Producers {
 fn advance(sequence: i32, by: i64) -> i32 {
     (i64::from(sequence) + by).rem_euclid(1 << 31) as i32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(0x1a203432a40);
+
+    /// A snapshot as Kafka 4.2 writes it: one producer, a transaction open since offset 14.
+    fn file() -> Vec<u8> {
+        let mut file = vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+        file.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 5, 0, 2, 0, 0, 0, 0]);
+        file.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 14, 0, 0, 0, 0]);
+        file.extend_from_slice(&[0, 0, 1, 0xa2, 3, 0x43, 0x2a, 0x40, 0, 0, 0, 0]);
+        file.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 14]);
+        let crc = batch::crc32c(&file[6..]);
+        file[2..6].copy_from_slice(&crc.to_be_bytes());
+        file
+    }
+
+    #[test]
+    fn a_snapshot_has_kafkas_bytes() {
+        let producers = Producers::parse(Offset(15), &file(), NOW).unwrap();
+        assert_eq!(producers.first_open(), Some(Offset(14)));
+        let known = producers.get(ProducerId(5)).unwrap();
+        assert_eq!(known.epoch, ProducerEpoch(2));
+        assert_eq!(known.newest().unwrap().last, Offset(14));
+        assert_eq!(producers.encode(), file());
+        let none = Producers::none(Offset(3)).encode();
+        assert_eq!((none.len(), &none[..2]), (10, &[0u8, 1][..]));
+        assert!(Producers::parse(Offset(3), &none, NOW).is_some());
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_refused() {
+        let file = file();
+        for length in 0..file.len() {
+            assert!(Producers::parse(Offset(15), &file[..length], NOW).is_none());
+        }
+        for at in 0..file.len() {
+            let mut flipped = file.clone();
+            flipped[at] ^= 0x10;
+            assert!(Producers::parse(Offset(15), &flipped, NOW).is_none());
+        }
+        let mut counts = file;
+        counts[6..10].copy_from_slice(&i32::MAX.to_be_bytes());
+        let crc = batch::crc32c(&counts[6..]);
+        counts[2..6].copy_from_slice(&crc.to_be_bytes());
+        assert!(Producers::parse(Offset(15), &counts, NOW).is_none());
+    }
+
+    #[test]
+    fn a_sequence_goes_round() {
+        assert_eq!(advance(i32::MAX, 1), 0);
+        assert_eq!(advance(i32::MAX - 1, 3), 1);
+        assert_eq!(advance(0, -1), i32::MAX);
+    }
+}
