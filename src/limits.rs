@@ -77,6 +77,27 @@ pub const METADATA_BATCH_RECORDS_MAX: usize = 10_000;
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 
 const _: () = assert!(PARTITIONS_PER_REQUEST_MAX <= METADATA_BATCH_RECORDS_MAX);
+/// Pieces that a shard keeps for reuse: 16 MiB, of which the hot ones are the last used.
+pub const POOL_PIECES_KEPT: usize = 256;
+
+/// Bytes of half-read and unanswered requests in all shards where `queued.max.request.bytes` does
+/// not say.
+pub const REQUEST_BUDGET_BYTES: usize = 256 * 1024 * 1024;
+
+/// Batches per partition whose places are remembered, so that a consumer at the tail never reads an
+/// index: some seconds of a busy partition.
+pub const RECENT_BATCHES: usize = 512;
+
+/// Bytes of closed segments' offset indexes kept in memory per partition: a segment of 1 GiB has at
+/// most 2 MiB of it.
+pub const INDEX_CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a file name (NAME_MAX of every file system that matters).
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Messages that a shard takes from others before it looks at its own ring again.
+pub const MAIL_PER_ROUND: usize = 256;
+
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);

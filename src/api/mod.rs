@@ -1,1 +1,278 @@
-//! One handler per Kafka API, and the APIS table.
+//! One handler per Kafka API, and the [`APIS`] table that lists them.
+//!
+//! A handler is handed a request and a [`Context`]; it replies, or asks the shards that own what the
+//! request is about and leaves a [`Pending`] that their answers complete. Handlers decide policy
+//! (defaults, limits, which error); bytes are `wire`'s, state is the shards'.
+
+mod api_versions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod fetch;
+mod fetch_session;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod pending;
+mod produce;
+mod session;
+
+pub use pending::{Event, Pending};
+pub use session::{Endpoint, Identity, Session};
+
+use crate::config::BrokerConfig;
+use crate::io::Pieces;
+use crate::metadata::{Image, Topic};
+use crate::net::Reply;
+use crate::shard::{Ask, owner_of};
+use crate::types::{Now, Offset, PartitionId, PartitionIndex, ShardId};
+use crate::wire::{
+    ApiKey, Body, DecodeError, ErrorCode, Frame, Message, Reader, RequestHeader, encode_response,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An API that this broker serves.
+pub struct Api {
+    /// Kafka's number for it.
+    pub key: ApiKey,
+    /// The file of its messages in `wire/`, of its handler in `api/`, of its tests in `tests/api/`.
+    pub file: &'static str,
+    /// The versions that ApiVersions names (`first`, `last`).
+    pub advertised: (i16, i16),
+    /// The first version that is really parsed. Produce advertises 0 because librdkafka turns
+    /// compression off otherwise (KAFKA-18659); a request below this closes the connection.
+    pub parsed_from: i16,
+    begin: fn(&mut Context<'_>, &Head, Pieces) -> Result<Progress, DecodeError>,
+}
+
+/// Every API, by key.
+pub const APIS: &[Api] = &[
+    Api {
+        key: ApiKey::PRODUCE,
+        file: "produce",
+        advertised: (0, 13),
+        parsed_from: 3,
+        begin: produce::begin,
+    },
+    Api {
+        key: ApiKey::FETCH,
+        file: "fetch",
+        advertised: (4, 18),
+        parsed_from: 4,
+        begin: fetch::begin,
+    },
+    Api {
+        key: ApiKey::LIST_OFFSETS,
+        file: "list_offsets",
+        advertised: (1, 11),
+        parsed_from: 1,
+        begin: list_offsets::begin,
+    },
+    Api {
+        key: ApiKey::METADATA,
+        file: "metadata",
+        advertised: (0, 13),
+        parsed_from: 0,
+        begin: metadata::begin,
+    },
+    Api {
+        key: ApiKey::FIND_COORDINATOR,
+        file: "find_coordinator",
+        advertised: (0, 6),
+        parsed_from: 0,
+        begin: find_coordinator::begin,
+    },
+    Api {
+        key: ApiKey::API_VERSIONS,
+        file: "api_versions",
+        advertised: (0, 4),
+        parsed_from: 0,
+        begin: api_versions::begin,
+    },
+    Api {
+        key: ApiKey::CREATE_TOPICS,
+        file: "create_topics",
+        advertised: (2, 7),
+        parsed_from: 2,
+        begin: create_topics::begin,
+    },
+    Api {
+        key: ApiKey::DELETE_TOPICS,
+        file: "delete_topics",
+        advertised: (1, 6),
+        parsed_from: 1,
+        begin: delete_topics::begin,
+    },
+    Api {
+        key: ApiKey::INIT_PRODUCER_ID,
+        file: "init_producer_id",
+        advertised: (0, 5),
+        parsed_from: 0,
+        begin: init_producer_id::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_CONFIGS,
+        file: "describe_configs",
+        advertised: (1, 4),
+        parsed_from: 1,
+        begin: describe_configs::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_CLUSTER,
+        file: "describe_cluster",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: describe_cluster::begin,
+    },
+];
+
+/// What a handler is given, and nothing else.
+pub struct Context<'a> {
+    /// The time of the event that is being handled.
+    pub now: Now,
+    /// The cluster as this shard knows it.
+    pub image: &'a Arc<Image>,
+    /// The broker's settings.
+    pub config: &'a BrokerConfig,
+    /// Who this broker is.
+    pub identity: &'a Identity,
+    /// The connection that the request came over.
+    pub session: &'a mut Session,
+    /// How many shards there are.
+    pub shards: u16,
+    /// What the handler wants of the shards.
+    pub asks: &'a mut Asks,
+}
+
+/// What a handler wants of the shards; the answers come back to its [`Pending`].
+#[derive(Default)]
+pub struct Asks {
+    /// Each is answered once.
+    pub asks: Vec<(ShardId, Ask)>,
+    /// Long polls to begin: partitions, the high watermark seen, and the bytes worth a message.
+    pub watches: Vec<(ShardId, Vec<(PartitionId, Offset)>, u64)>,
+    /// Long polls to end.
+    pub unwatches: Vec<ShardId>,
+}
+
+/// What is known of a request besides its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The API.
+    pub key: ApiKey,
+    /// Its version, one that the API parses.
+    pub version: i16,
+    /// The client's number for the request.
+    pub correlation_id: i32,
+    /// Where the body begins in the frame, bytes.
+    body: usize,
+}
+
+/// How far a request has come.
+pub enum Progress {
+    /// Answered.
+    Reply(Reply),
+    /// Done, and the client expects no answer (acks=0).
+    NoReply,
+    /// Answers are awaited.
+    Wait(Pending),
+    /// The client cannot be answered; it is disconnected for that reason.
+    Disconnect(String),
+}
+
+/// Takes a request. The frame is without its length.
+pub fn begin(context: &mut Context<'_>, frame: Pieces) -> Progress {
+    let mut reader = Reader::new(frame.chunks());
+    let header = match RequestHeader::decode(&mut reader) {
+        Ok(header) => header,
+        Err(error) => return Progress::Disconnect(error.to_string()),
+    };
+    let mut head = Head {
+        key: header.api_key,
+        version: header.api_version,
+        correlation_id: header.correlation_id,
+        body: reader.position(),
+    };
+    if context.session.client_id.as_deref() != header.client_id.as_deref() {
+        context.session.client_id = header.client_id.as_deref().map(Arc::from);
+    }
+    drop(reader);
+    let api = APIS.iter().find(|api| api.key == head.key);
+    let served = api.filter(|api| (api.parsed_from..=api.advertised.1).contains(&head.version));
+    let Some(api) = served else {
+        if head.key == ApiKey::API_VERSIONS {
+            head.version = 0;
+            return api_versions::unsupported(&head);
+        }
+        let (name, version) = (head.key.name(), head.version);
+        return Progress::Disconnect(format!("{name} version {version} is not served"));
+    };
+    (api.begin)(context, &head, frame)
+        .unwrap_or_else(|error| Progress::Disconnect(error.to_string()))
+}
+
+impl Head {
+    /// The body of the request.
+    fn decode<'a, M: Message<'a>>(&self, frame: &'a Pieces) -> Result<M, DecodeError> {
+        let mut reader = Reader::new(frame.chunks());
+        reader.skip(self.body)?;
+        M::decode(&mut reader, self.version)
+    }
+
+    /// A response without file parts.
+    fn reply<'a, B: Body<'a>>(&self, body: &B) -> Progress {
+        match self.encode(body) {
+            Ok(frame) => Progress::Reply(Reply::from(frame.bytes.freeze())),
+            Err(end) => end,
+        }
+    }
+
+    /// A response that does not fit its version is a mistake of ours, which costs the client its
+    /// connection and not everybody the broker.
+    fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, Progress> {
+        encode_response(self.version, self.correlation_id, body).map_err(|error| {
+            debug_assert!(false, "{error}");
+            tracing::error!("a response that cannot be written: {error}");
+            Progress::Disconnect(error.to_string())
+        })
+    }
+}
+
+impl Context<'_> {
+    /// The shard that owns a partition.
+    fn owner(&self, partition: PartitionId) -> ShardId {
+        owner_of(partition, self.shards)
+    }
+
+    /// The shard that owns the metadata log.
+    const CONTROLLER: ShardId = ShardId(0);
+}
+
+/// Groups the parts of a request by the shard that owns them, in a fixed order.
+fn by_owner<T>(
+    context: &Context<'_>,
+    parts: impl IntoIterator<Item = (PartitionId, T)>,
+) -> BTreeMap<ShardId, Vec<T>> {
+    let mut groups: BTreeMap<ShardId, Vec<T>> = BTreeMap::new();
+    for (partition, part) in parts {
+        groups
+            .entry(context.owner(partition))
+            .or_default()
+            .push(part);
+    }
+    groups
+}
+
+/// The partition of that index, if the topic has it.
+fn partition_of(topic: &Topic, index: i32) -> Result<PartitionId, ErrorCode> {
+    match topic.partitions.contains_key(&PartitionIndex(index)) {
+        true => Ok(PartitionId {
+            topic: topic.id,
+            index: PartitionIndex(index),
+        }),
+        false => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    }
+}

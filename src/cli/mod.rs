@@ -62,10 +62,7 @@ impl Serve {
     fn run(self) -> Result<(), String> {
         log_to_stderr(self.log)?;
         let config = configuration(self.file.as_deref(), &self.overrides)?;
-        Err(format!(
-            "{}: the server is not part of this build",
-            config.listeners[0]
-        ))
+        crate::server::serve(config).map_err(|error| error.to_string())
     }
 }
 

@@ -5,7 +5,6 @@
 //! deletes the old segments and takes the suffix off: after a stop at any point between, the swap is
 //! either undone or finished.
 
-use super::scan::OFFSET_MAX;
 use crate::types::Offset;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +35,9 @@ pub enum Stage {
     /// To be unlinked.
     Deleted,
 }
+
+/// No base above this is believed: offsets within its segment would not fit an i64.
+const BASE_MAX: i64 = i64::MAX - (1 << 32);
 
 const KINDS: [(FileKind, &str); 5] = [
     (FileKind::Log, ".log"),
@@ -68,7 +70,7 @@ pub fn parse_file_name(name: &str) -> Option<(Offset, FileKind, Stage)> {
         .find_map(|(kind, suffix)| Some((name.strip_suffix(suffix)?, *kind)))?;
     let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let base = plain.then(|| digits.parse().ok()).flatten()?;
-    (base <= OFFSET_MAX).then_some((Offset(base), kind, stage))
+    (base <= BASE_MAX).then_some((Offset(base), kind, stage))
 }
 
 /// What a start does to a partition's directory before it opens segments, in this order: unlink,

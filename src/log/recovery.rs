@@ -13,7 +13,6 @@ use super::names::FileKind;
 use super::producers::{Marker, Producers};
 use super::scan::{Source, Walk, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
-use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
 use crate::types::{LeaderEpoch, Offset, Timestamp};
 use bytes::Bytes;
@@ -401,8 +400,7 @@ impl Loading<'_> {
                     return Ok((segments, read, None, Vec::new(), producers));
                 }
                 if producers.end() == read.end {
-                    self.snapshots
-                        .push((self.files.segments[at + 1].base, producers.encode()));
+                    self.snapshots.push((read.end, producers.encode()));
                 }
                 continue;
             };
@@ -507,7 +505,8 @@ impl Loading<'_> {
                 read.fault = Some(Fault::NotWhole);
                 break;
             };
-            let fits = header.base_offset >= read.end && within_segment(base, &header);
+            let fits = header.base_offset >= read.end
+                && header.last_offset().0 - base.0 <= i64::from(i32::MAX);
             if !fits {
                 read.fault = Some(Fault::Offsets);
                 break;
@@ -677,8 +676,8 @@ impl Loading<'_> {
         };
         let index = OffsetIndex::new(base, &indexes.offsets);
         if !index.fits(segment.size)
-            || !indexes.offsets.len().is_multiple_of(OFFSET_ENTRY_BYTES)
-            || !indexes.times.len().is_multiple_of(TIME_ENTRY_BYTES)
+            || indexes.offsets.len() % OFFSET_ENTRY_BYTES != 0
+            || indexes.times.len() % TIME_ENTRY_BYTES != 0
         {
             return Ok(None);
         }
@@ -693,7 +692,7 @@ impl Loading<'_> {
                 let indexed = expected
                     .take()
                     .is_none_or(|last| last == header.last_offset());
-                indexed && header.base_offset >= end && within_segment(base, header)
+                indexed && header.base_offset >= end
             }) else {
                 return Ok(None);
             };
@@ -842,13 +841,12 @@ fn assign_newer(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
     }
 }
 
-/// Whether an index of this segment could point to the batch.
-fn within_segment(base: Offset, header: &Header) -> bool {
-    header.base_offset >= base && header.last_offset().0 - base.0 <= i64::from(i32::MAX)
-}
-
 /// How a transaction ended, if the batch says so.
-fn marker(walk: &mut Walk<'_>, position: u64, header: &Header) -> io::Result<Option<Marker>> {
+fn marker(
+    walk: &mut Walk<'_>,
+    position: u64,
+    header: &crate::batch::Header,
+) -> io::Result<Option<Marker>> {
     match header.is_control() && header.has_producer() {
         true => Ok(Marker::parse(walk.control_body(position, header)?)),
         false => Ok(None),

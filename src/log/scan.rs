@@ -12,9 +12,6 @@ const HEADER_CHUNK_BYTES: usize = 32 * 1024;
 /// The largest control record that is looked into: transaction markers have 17 bytes.
 const CONTROL_BYTES_MAX: usize = 4096;
 
-/// No offset above is believed: adding to it might overflow.
-pub(super) const OFFSET_MAX: i64 = i64::MAX - (1 << 33);
-
 /// A file that may be read in a task off the shards, where blocking is allowed.
 pub trait Source {
     /// Its length in bytes.
@@ -74,8 +71,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let header = Header::read(self.window(position, HEADER_BYTES)?).expect("61 bytes");
-        let offset = (0..=OFFSET_MAX).contains(&header.base_offset.0);
-        Ok((header.is_plausible() && offset && header.size() as u64 <= left).then_some(header))
+        Ok((header.is_plausible() && header.size() as u64 <= left).then_some(header))
     }
 
     /// Whether the bytes of the batch at `position` are those its CRC was made of.

@@ -1,1 +1,13 @@
-//! The event loop, mail between shards, start and stop.
+//! The broker as a whole: start, the shards' event loops, mail between them, stop.
+//!
+//! [`boot`] reads the log directories and makes one [`Worker`] per shard; a worker is a synchronous
+//! machine (events in, operations and mail out). [`serve`] runs each worker on a pinned thread of its
+//! own with a ring of its own; the simulation runs all of them on one thread in virtual time.
+
+mod boot;
+mod serve;
+mod worker;
+
+pub use boot::{Listening, StartError, boot};
+pub use serve::serve;
+pub use worker::{Event, Worker};

@@ -1,1 +1,358 @@
-//! A shard: owns partitions, waiters and timers.
+//! A shard: owns partitions, answers what other shards and its own connections ask of them.
+//!
+//! One file per verb (`produce fetch offsets install stop`), each an `impl Shard`; what can be
+//! decided without the machine sits below, in `log`, `batch`, `metadata`. Shard 0 also holds the
+//! [`Controller`]: the metadata log and every change of it.
+//!
+//! The shard never waits. An ask whose answer needs the disk leaves a [`Gather`], which collects the
+//! parts of the answer as completions bring them.
+
+mod admin;
+mod checkpoints;
+mod controller;
+mod fetch;
+mod install;
+mod mail;
+mod offsets;
+mod produce;
+mod random;
+mod stop;
+
+pub use admin::{AdminAnswer, AdminAsk, Change, TopicDeleted, TopicName};
+pub use checkpoints::{Checkpoints, RECOVERY_POINTS};
+pub use controller::{Controller, ControllerSeed};
+pub use install::{FoundPartition, Placement, log_config};
+pub use mail::{
+    Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
+    ReadPart, ReadResult, ReturnTo, StopStep,
+};
+pub use random::Random;
+pub use stop::{LOCK, LOG_STARTS};
+
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::io::{Completion, Token};
+use crate::metadata::Image;
+use crate::store::{self, Store, Submissions, Task, TaskOutcome};
+use crate::types::{LeaderEpoch, Now, Offset, PartitionId, ShardId};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// What a shard puts out: operations for the kernel, mail for shards (its own too).
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// For the kernel.
+    pub operations: Submissions,
+    /// For shards, in order.
+    pub mail: VecDeque<(ShardId, Mail)>,
+}
+
+/// One partition on its owner.
+pub(crate) struct Partition {
+    id: PartitionId,
+    topic: Arc<str>,
+    log_dir: usize,
+    config: TopicConfig,
+    epoch: LeaderEpoch,
+    store: Store,
+    /// Produces that wait for the high watermark, by the last offset of their batch.
+    acks: VecDeque<produce::PendingAck>,
+    /// Long polls to be told when there is more.
+    watchers: Vec<ReturnTo>,
+    /// Look-ups that wait for a segment to be opened.
+    awaiting_segment: Vec<fetch::LookUp>,
+    /// Look-ups that wait for headers, by the store's operation.
+    awaiting_headers: BTreeMap<u32, fetch::LookUp>,
+    /// Everything before is durable.
+    recovery_point: Offset,
+    life: Life,
+}
+
+/// Where a partition is in its life on this shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Life {
+    Serving,
+    /// Its log is being closed for a clean stop.
+    Closing,
+    Closed,
+    /// Deleted; its directory goes when nothing of it is in flight.
+    Dying,
+}
+
+/// What a ticket of the shard waits for.
+enum Waiting {
+    Offset(offsets::TimeLookUp),
+    Created(install::Creation),
+    Deleted,
+    MetadataSync,
+    Checkpoint,
+    Farewell,
+}
+
+/// A shard's partitions and what waits for them.
+pub struct Shard {
+    id: ShardId,
+    shards: u16,
+    config: Arc<BrokerConfig>,
+    image: Arc<Image>,
+    partitions: BTreeMap<PartitionId, u32>,
+    slots: Vec<Option<Partition>>,
+    free_slots: Vec<u32>,
+    placement: Placement,
+    controller: Option<Controller>,
+    checkpoints: Checkpoints,
+    waiting: BTreeMap<u64, Waiting>,
+    tickets: u64,
+    gathers: BTreeMap<u64, Gather>,
+    watches: BTreeMap<ReturnTo, fetch::Watch>,
+    installs: BTreeMap<u64, install::Install>,
+    stopping: stop::Stopping,
+    stop_reports: stop::StopReports,
+}
+
+/// An answer in the making.
+struct Gather {
+    to: ReturnTo,
+    missing: usize,
+    parts: Parts,
+}
+
+enum Parts {
+    Produce(Vec<(u32, Produced)>),
+    Read(Vec<(u32, ReadResult)>),
+    Offsets(Vec<(u32, OffsetResult)>),
+}
+
+impl Shard {
+    /// A shard with the partitions that the start found for it.
+    pub fn new(
+        id: ShardId,
+        config: Arc<BrokerConfig>,
+        image: Arc<Image>,
+        placement: Placement,
+        controller: Option<Controller>,
+        checkpoints: Checkpoints,
+    ) -> Shard {
+        Shard {
+            id,
+            shards: config.shards,
+            config,
+            image,
+            partitions: BTreeMap::new(),
+            slots: Vec::new(),
+            free_slots: Vec::new(),
+            placement,
+            controller,
+            checkpoints,
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            gathers: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            installs: BTreeMap::new(),
+            stopping: stop::Stopping::No,
+            stop_reports: stop::StopReports::default(),
+        }
+    }
+
+    /// This shard's id.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// The cluster as this shard knows it.
+    pub fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
+    /// The shard that owns a partition.
+    pub fn owner(&self, partition: PartitionId) -> ShardId {
+        owner_of(partition, self.shards)
+    }
+
+    /// When it wants [`Shard::handle_timeout`], microseconds on the monotonic clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.checkpoints.poll_timeout()
+    }
+
+    /// Does what has become due.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Outbox) {
+        self.write_checkpoints(now, out);
+    }
+
+    /// Takes one message.
+    pub fn handle_mail(&mut self, now: Now, mail: Mail, out: &mut Outbox) {
+        match mail {
+            Mail::Ask { from, ask } => match ask {
+                Ask::Produce(ask) => self.produce(now, from, ask, out),
+                Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
+                Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
+                Ask::Admin(ask) => self.admin(now, from, ask, out),
+                Ask::Install(change) => self.install(now, from, change, out),
+            },
+            Mail::Watch { from, seen, bytes } => self.watch(from, seen, bytes, out),
+            Mail::Unwatch { from } => self.unwatch(from),
+            Mail::Stop(step) => self.stop_step(now, step, out),
+            Mail::Durable {
+                log_dir,
+                topic,
+                partition,
+                recovery_point,
+            } => {
+                self.note_durable(now, log_dir, topic, partition, recovery_point);
+            }
+            Mail::Answer {
+                answer: Answer::Installed,
+                ..
+            } => self.installed(now, out),
+            Mail::Answer { .. }
+            | Mail::Moved { .. }
+            | Mail::Connection { .. }
+            | Mail::Left { .. } => unreachable!("connections are the worker's"),
+        }
+    }
+
+    /// Takes the end of one of its operations.
+    pub fn handle_completion(
+        &mut self,
+        now: Now,
+        completion: Completion<TaskOutcome>,
+        out: &mut Outbox,
+    ) {
+        match completion.token {
+            Token::Partition {
+                slot: controller::SLOT,
+                operation,
+            } => {
+                self.handle_metadata_store(now, operation, completion.outcome, out);
+            }
+            Token::Partition { slot, operation } => {
+                let partition = self.slots[slot as usize]
+                    .as_mut()
+                    .expect("slots outlive operations");
+                let event =
+                    partition
+                        .store
+                        .handle(operation, completion.outcome, now, &mut out.operations);
+                if let Some(event) = event {
+                    self.handle_store_event(slot, event, out);
+                }
+                self.slot_is_quiet(slot, out);
+            }
+            Token::Ticket(ticket) => {
+                let waiting = self
+                    .waiting
+                    .remove(&ticket)
+                    .expect("tickets are answered once");
+                let crate::io::Outcome::Done(outcome) = completion.outcome else {
+                    unreachable!("tickets of a shard are tasks");
+                };
+                match waiting {
+                    Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
+                    Waiting::Created(creation) => self.created(now, creation, outcome, out),
+                    Waiting::Deleted => self.deleted(outcome),
+                    Waiting::MetadataSync => self.metadata_synced(now, outcome, out),
+                    Waiting::Checkpoint => self.checkpoint_written(outcome),
+                    Waiting::Farewell => self.farewell_said(outcome, out),
+                }
+                self.report_closed(out);
+            }
+            token => unreachable!("{token:?} is not a shard's"),
+        }
+    }
+
+    fn handle_store_event(&mut self, slot: u32, event: store::Event, out: &mut Outbox) {
+        match event {
+            store::Event::Moved { bytes } => {
+                self.acknowledge(slot, out);
+                self.moved(slot, bytes, out);
+            }
+            store::Event::AppendsFailed | store::Event::Offline(_) => {
+                self.appends_failed(slot, out)
+            }
+            store::Event::Segment { base, failed } => {
+                self.segment_opened(slot, base, failed, out);
+            }
+            store::Event::Headers { operation, bytes } => {
+                self.headers_read(slot, operation, bytes, out);
+            }
+            store::Event::RecoveryPoint(offset) => self.durable(slot, offset, out),
+        }
+    }
+
+    // -- partitions
+
+    fn find(&mut self, id: PartitionId) -> Option<(u32, &mut Partition)> {
+        let slot = *self.partitions.get(&id)?;
+        Some((slot, self.slot(slot)))
+    }
+
+    fn slot(&mut self, slot: u32) -> &mut Partition {
+        self.slots[slot as usize]
+            .as_mut()
+            .expect("slots in use are filled")
+    }
+
+    // -- tickets and gathers
+
+    fn submit_task(&mut self, waiting: Waiting, task: Task, out: &mut Outbox) {
+        self.tickets += 1;
+        self.waiting.insert(self.tickets, waiting);
+        out.operations.push((
+            Token::Ticket(self.tickets),
+            crate::io::Operation::Task(task),
+        ));
+    }
+
+    fn open_gather(&mut self, to: ReturnTo, missing: usize, parts: Parts) -> u64 {
+        self.tickets += 1;
+        self.gathers
+            .insert(self.tickets, Gather { to, missing, parts });
+        self.tickets
+    }
+
+    /// Adds one part, by `add`, and sends the answer when it was the last.
+    fn gather(&mut self, gather: u64, out: &mut Outbox, add: impl FnOnce(&mut Parts)) {
+        let open = self
+            .gathers
+            .get_mut(&gather)
+            .expect("gathers stay until their last part");
+        add(&mut open.parts);
+        open.missing -= 1;
+        if open.missing == 0 {
+            let done = self.gathers.remove(&gather).expect("just seen");
+            out.answer(done.to, done.parts.into());
+        }
+    }
+}
+
+impl From<Parts> for Answer {
+    fn from(parts: Parts) -> Answer {
+        match parts {
+            Parts::Produce(parts) => Answer::Produce(parts),
+            Parts::Read(parts) => Answer::Read(parts),
+            Parts::Offsets(parts) => Answer::Offsets(parts),
+        }
+    }
+}
+
+impl Outbox {
+    /// Sends an answer to whoever asked.
+    pub fn answer(&mut self, to: ReturnTo, answer: Answer) {
+        self.mail.push_back((
+            to.shard,
+            Mail::Answer {
+                ticket: to.ticket,
+                answer,
+            },
+        ));
+    }
+}
+
+/// The shard that owns a partition: `(hash(topic id) + partition) % shards` (DESIGN.md 4). The topic
+/// id is random, so a few of its bits are hash enough; consecutive partitions lie on different
+/// shards.
+pub fn owner_of(partition: PartitionId, shards: u16) -> ShardId {
+    let id = partition.topic.0;
+    let hash = u32::from_be_bytes([id[12], id[13], id[14], id[15]]);
+    let sum = u64::from(hash) + partition.index.0.unsigned_abs() as u64;
+    ShardId((sum % u64::from(shards)) as u16)
+}

@@ -1,1 +1,751 @@
-//! Files <-> log: open, append, read, recover, delete.
+//! Files <-> log: one partition's files, and the order in which they change.
+//!
+//! A [`Store`] holds the partition's [`Log`] (what is decided) and its open files (what is there).
+//! Batches queue; one vectored append is in flight per partition, and what arrives meanwhile joins
+//! the next. Invariants:
+//!
+//! - A batch gets its offsets when it is queued, tentatively. Log end, indexes and producer state
+//!   move when its append has completed, in order.
+//! - A short write is resumed where it ended. When an append fails, the file is cut back to the last
+//!   completed byte, every queued batch fails, and the tentative state is the completed one again;
+//!   if the cut fails too, the store is offline until restart.
+//! - A roll is an entry of the same lane: it starts when everything before it is complete.
+//! - What need not be in order (sealing a closed segment, reserving blocks, opening an old segment)
+//!   runs beside the lane, each under an operation number of its own.
+
+pub mod files;
+mod load;
+mod task;
+
+pub use load::{LoadFault, OpenedLog, open_partition};
+pub use task::{Task, TaskOutcome};
+
+use crate::batch::{Checked, TimestampType};
+use crate::io::{File, FileRange, Operation, Outcome, Patience, Pieces, Token};
+use crate::limits;
+use crate::log::{self, Isolation, Located, Log, Refused, ScanStep};
+use crate::mutation::{Mutation, planted};
+use crate::types::{LeaderEpoch, Now, Offset, Timestamp};
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+/// Where operations are put for the kernel.
+pub type Submissions = Vec<(Token, Operation<Task>)>;
+
+/// Bytes of one append at most: beyond this, a large append would delay the acknowledgement of the
+/// first batch in it without moving more bytes per second.
+const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes from an index entry onward read at once when a batch is looked for.
+const SCAN_BYTES: usize = 8 * 1024;
+
+/// Closed segments kept open per partition; older ones are opened again when asked for.
+const SEALED_OPEN_MAX: usize = 64;
+
+/// The first reservation ahead, after this many bytes have been appended since the file was opened;
+/// each later one is twice as large, up to the maximum.
+const ALLOCATE_BYTES_MIN: u64 = 1024 * 1024;
+const ALLOCATE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// What a shard learns from a completion.
+#[derive(Debug)]
+pub enum Event {
+    /// The log end and the high watermark moved; that many bytes became readable.
+    Moved {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Every queued batch failed; none of them is in the log.
+    AppendsFailed,
+    /// A closed segment is open, or cannot be opened: look-ups that waited for it go on.
+    Segment {
+        /// Which.
+        base: Offset,
+        /// Why it could not be opened.
+        failed: Option<String>,
+    },
+    /// A stretch of headers has been read for a look-up.
+    Headers {
+        /// The number that [`Store::read_headers`] returned.
+        operation: u32,
+        /// The bytes; an error's text where the read failed.
+        bytes: Result<BytesMut, String>,
+    },
+    /// The log is durable up to this offset.
+    RecoveryPoint(Offset),
+    /// The partition can take nothing more until the next start.
+    Offline(String),
+}
+
+/// Where a batch that was accepted will be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Admitted {
+    /// Offset of its first record.
+    pub base: Offset,
+    /// Offset of its last record: acknowledged when the high watermark is beyond it.
+    pub last: Offset,
+    /// The time given to its records, for a LogAppendTime topic.
+    pub append_time: Timestamp,
+}
+
+/// Why a batch was not accepted.
+#[derive(Debug)]
+pub enum Rejected {
+    /// The log refuses it.
+    Refused(Refused),
+    /// The partition's storage failed.
+    Offline,
+}
+
+/// Where a look-up for a fetch stands.
+#[derive(Debug)]
+pub enum Found {
+    /// These bytes, which start with the batch that holds the offset. May be empty at the end.
+    Slice {
+        /// Where.
+        range: FileRange,
+        /// Size of the first batch, whole.
+        first_batch: u64,
+    },
+    /// The offset is the end of what may be read.
+    End,
+    /// Before the log start or beyond the log end.
+    OutOfRange,
+    /// Read headers and look again with [`Store::scanned`].
+    ReadHeaders(Scan),
+    /// The segment is being opened: look again at [`Event::Segment`].
+    Opening(Offset),
+    /// The bytes on disk are not batches.
+    Corrupt,
+}
+
+/// A stretch of headers to look through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scan {
+    /// The segment.
+    pub segment: Offset,
+    /// Where a batch starts.
+    from: u64,
+    /// Behind the last header that may be meant.
+    to: u64,
+}
+
+/// What a fetch wants of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Want {
+    /// The first offset.
+    pub offset: Offset,
+    /// Bytes at most, but for a first batch that is larger.
+    pub bytes_max: u64,
+    /// What the reader may see.
+    pub isolation: Isolation,
+}
+
+struct Queued {
+    staged: log::Staged,
+    pieces: Pieces,
+}
+
+/// What the ordered lane is doing.
+enum Lane {
+    Idle,
+    Appending {
+        batches: usize,
+        bytes: u64,
+        position: u64,
+    },
+    Rolling {
+        base: Offset,
+    },
+    Cutting,
+}
+
+/// What runs beside the lane.
+enum Beside {
+    Sealing { next: Offset },
+    Opening(Offset),
+    Reserving,
+    Headers,
+    Epochs,
+}
+
+/// One partition's files and log.
+pub struct Store {
+    slot: u32,
+    directory: PathBuf,
+    log: Log,
+    active: File,
+    sealed: BTreeMap<Offset, File>,
+    queue: VecDeque<Queued>,
+    lane: Lane,
+    lane_operation: u32,
+    beside: BTreeMap<u32, Beside>,
+    operations: u32,
+    reserved: u64,
+    reserve_step: u64,
+    appended_since_open: u64,
+    /// Something was appended since the start.
+    touched: bool,
+    /// Ends of seals that are done while an earlier one is not.
+    sealed_to: Vec<Offset>,
+    offline: bool,
+}
+
+impl Store {
+    /// Takes over a loaded log and the open file of its active segment.
+    pub fn new(slot: u32, directory: PathBuf, log: Log, active: File) -> Store {
+        Store {
+            slot,
+            directory,
+            log,
+            active,
+            sealed: BTreeMap::new(),
+            queue: VecDeque::new(),
+            lane: Lane::Idle,
+            lane_operation: 0,
+            beside: BTreeMap::new(),
+            operations: 0,
+            reserved: 0,
+            reserve_step: ALLOCATE_BYTES_MIN,
+            appended_since_open: 0,
+            touched: false,
+            sealed_to: Vec::new(),
+            offline: false,
+        }
+    }
+
+    /// The partition's log, to read.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The partition's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The active segment's file.
+    pub fn active_file(&self) -> File {
+        self.active.clone()
+    }
+
+    /// Applies changed settings.
+    pub fn configure(&mut self, config: log::LogConfig) {
+        self.log.set_config(config);
+    }
+
+    /// Whether it can take nothing more until the next start.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Whether nothing is queued or in flight.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.lane, Lane::Idle) && self.queue.is_empty() && self.beside.is_empty()
+    }
+
+    /// Accepts one checked batch: gives it offsets, stamps them in, queues it.
+    pub fn append(
+        &mut self,
+        checked: &Checked,
+        mut pieces: Pieces,
+        epoch: LeaderEpoch,
+        now: Now,
+        out: &mut Submissions,
+    ) -> Result<Admitted, Rejected> {
+        if self.offline {
+            return Err(Rejected::Offline);
+        }
+        let size = checked.size as u32;
+        let staged = self
+            .log
+            .stage(
+                &checked.header,
+                size,
+                checked.max_timestamp,
+                epoch,
+                now.wall,
+            )
+            .map_err(Rejected::Refused)?;
+        let base = match self.queue.back() {
+            Some(before) if planted(Mutation::WrongOffsetPatched) => before.staged.base_offset,
+            _ => staged.base_offset,
+        };
+        let stamp = checked.stamp(base, epoch);
+        pieces.patch_at(0, stamp.bytes());
+        let append_time = match checked.timestamp_type {
+            TimestampType::CreateTime => Timestamp::NONE,
+            TimestampType::LogAppendTime => checked.max_timestamp,
+        };
+        self.queue.push_back(Queued { staged, pieces });
+        self.touched = true;
+        self.drive(now, out);
+        Ok(Admitted {
+            base: staged.base_offset,
+            last: staged.last_offset,
+            append_time,
+        })
+    }
+
+    /// Takes a completion of this partition.
+    pub fn handle(
+        &mut self,
+        operation: u32,
+        outcome: Outcome<TaskOutcome>,
+        now: Now,
+        out: &mut Submissions,
+    ) -> Option<Event> {
+        if operation == self.lane_operation && !matches!(self.lane, Lane::Idle) {
+            if self.offline {
+                self.lane = Lane::Idle;
+                return None;
+            }
+            return self.handle_lane(outcome, now, out);
+        }
+        let beside = self
+            .beside
+            .remove(&operation)
+            .expect("completions answer operations");
+        match (beside, outcome) {
+            (Beside::Sealing { next }, Outcome::Done(TaskOutcome::Finished(result))) => {
+                match result {
+                    Ok(()) => self.durable_up_to(next),
+                    Err(error) => Some(self.fail_for_good(format!("sealing a segment: {error}"))),
+                }
+            }
+            (Beside::Opening(base), Outcome::Done(TaskOutcome::Segment(result))) => {
+                let failed = match result {
+                    Ok((file, index)) => {
+                        self.log
+                            .index_loaded(base, index.map(Bytes::from).unwrap_or_default());
+                        self.keep_open(base, file);
+                        None
+                    }
+                    Err(error) => Some(error.to_string()),
+                };
+                Some(Event::Segment { base, failed })
+            }
+            // Blocks that could not be reserved are allocated when written; if the disk is full, the
+            // append says so.
+            (Beside::Reserving, Outcome::Done(TaskOutcome::Finished(_))) => None,
+            (Beside::Headers, Outcome::Read { buffer, result }) => {
+                let bytes = result.map(|_| buffer).map_err(|error| error.to_string());
+                Some(Event::Headers { operation, bytes })
+            }
+            // Derived from the batches: recovery makes it again.
+            (Beside::Epochs, Outcome::Done(TaskOutcome::Finished(result))) => {
+                if let Err(error) = result {
+                    tracing::warn!(directory = %self.directory.display(), "leader epochs: {error}");
+                }
+                None
+            }
+            (_, outcome) => unreachable!("no operation of a store ends with {outcome:?}"),
+        }
+    }
+
+    /// Finds what a fetch may read.
+    pub fn find(&mut self, want: &Want, out: &mut Submissions) -> Found {
+        match self.log.locate(want.offset, want.isolation) {
+            Located::At {
+                segment,
+                position,
+                batch_size,
+            } => self.slice(segment, position, batch_size, want, out),
+            Located::Scan { segment, from, to } => match self.file_of(segment) {
+                Some(_) => Found::ReadHeaders(Scan { segment, from, to }),
+                None => self.open(segment, out),
+            },
+            Located::LoadIndex { segment } => self.open(segment, out),
+            Located::End => Found::End,
+            Located::OutOfRange => Found::OutOfRange,
+        }
+    }
+
+    /// Reads headers for a look-up; the answer is [`Event::Headers`] with the returned number.
+    /// `None` where the segment's file has been closed since: find again.
+    pub fn read_headers(&mut self, scan: &Scan, out: &mut Submissions) -> Option<u32> {
+        let file = self.file_of(scan.segment)?.clone();
+        let operation = self.next_operation();
+        self.beside.insert(operation, Beside::Headers);
+        let read = Operation::Read {
+            file,
+            position: scan.from,
+            length: SCAN_BYTES,
+            buffer: BytesMut::with_capacity(SCAN_BYTES),
+            patience: Patience::Hot,
+        };
+        out.push((self.token(operation), read));
+        Some(operation)
+    }
+
+    /// Goes on with a look-up after its headers were read.
+    pub fn scanned(
+        &mut self,
+        scan: &Scan,
+        bytes: &[u8],
+        want: &Want,
+        out: &mut Submissions,
+    ) -> Found {
+        let segment = scan.segment;
+        match log::scan_headers(bytes, scan.from, scan.to, want.offset) {
+            ScanStep::Found { position, size } => self.slice(segment, position, size, want, out),
+            // A read that brought not even one more header has met the end of the file.
+            ScanStep::ReadOn { position } if position == scan.from => Found::Corrupt,
+            ScanStep::ReadOn { position } => Found::ReadHeaders(Scan {
+                from: position,
+                ..*scan
+            }),
+            ScanStep::End => match self.log.first_of_next(segment) {
+                Some(offset) => self.find(&Want { offset, ..*want }, out),
+                None => Found::End,
+            },
+            ScanStep::Corrupt { .. } if self.log.index_lies(segment) => self.find(want, out),
+            ScanStep::Corrupt { .. } => Found::Corrupt,
+        }
+    }
+
+    /// Seals the active segment for a clean stop. Nothing may be in flight. `false` if there is
+    /// nothing to do: nothing was appended since the start, and all of it is durable.
+    pub fn close(&mut self, recovery_point: Offset, out: &mut Submissions) -> bool {
+        assert!(self.is_quiet(), "a store closes when nothing is in flight");
+        let is_durable = !self.touched && recovery_point == self.log.log_end();
+        if is_durable || self.offline {
+            return false;
+        }
+        let sealed = self.log.close_files();
+        self.seal(sealed, self.log.log_end(), out);
+        true
+    }
+
+    /// This broker leads the partition with that epoch from here on.
+    pub fn lead(&mut self, epoch: LeaderEpoch, out: &mut Submissions) {
+        if self.log.lead(epoch) {
+            self.write_epochs(out);
+        }
+    }
+
+    fn write_epochs(&mut self, out: &mut Submissions) {
+        let path = self.directory.join(files::LEADER_EPOCHS);
+        let text = self.log.epochs().text().into_bytes();
+        let task = Task::Replace {
+            files: vec![(path, text)],
+            unlink: Vec::new(),
+        };
+        self.submit_beside(Beside::Epochs, Operation::Task(task), out);
+    }
+
+    // -- the lane
+
+    fn drive(&mut self, now: Now, out: &mut Submissions) {
+        if !matches!(self.lane, Lane::Idle) {
+            return;
+        }
+        let Some(first) = self.queue.front_mut() else {
+            return;
+        };
+        if first.staged.roll_first {
+            first.staged.roll_first = false;
+            let base = first.staged.segment;
+            let sealed = self.log.roll(base, now.wall);
+            self.seal(sealed, base, out);
+            self.lane = Lane::Rolling { base };
+            let task = Task::OpenNext {
+                directory: self.directory.clone(),
+                base,
+            };
+            self.submit_lane(Operation::Task(task), out);
+            return;
+        }
+        let position = first.staged.position;
+        let mut pieces = Pieces::new();
+        let mut batches = 0;
+        for queued in &mut self.queue {
+            let parts = pieces.chunk_count() + queued.pieces.chunk_count();
+            let bytes = pieces.len() + queued.pieces.len();
+            let fits = parts <= limits::IOVECS_MAX && bytes <= APPEND_BYTES_MAX;
+            if queued.staged.roll_first || batches > 0 && !fits {
+                break;
+            }
+            pieces.append(std::mem::take(&mut queued.pieces));
+            batches += 1;
+        }
+        self.lane = Lane::Appending {
+            batches,
+            bytes: pieces.len() as u64,
+            position,
+        };
+        let file = self.active.clone();
+        self.submit_lane(
+            Operation::Append {
+                file,
+                position,
+                pieces,
+            },
+            out,
+        );
+    }
+
+    fn handle_lane(
+        &mut self,
+        outcome: Outcome<TaskOutcome>,
+        now: Now,
+        out: &mut Submissions,
+    ) -> Option<Event> {
+        let lane = std::mem::replace(&mut self.lane, Lane::Idle);
+        let event = match (lane, outcome) {
+            (
+                Lane::Appending {
+                    batches,
+                    bytes,
+                    position,
+                },
+                Outcome::Appended { pieces, result },
+            ) => self.handle_appended(batches, bytes, position, pieces, result, out),
+            (Lane::Rolling { base }, Outcome::Done(TaskOutcome::Opened(result))) => match result {
+                Ok(file) => {
+                    let closed = std::mem::replace(&mut self.active, file);
+                    if let Some(before) = self.before(base) {
+                        self.keep_open(before, closed);
+                    }
+                    self.reserved = 0;
+                    self.appended_since_open = 0;
+                    None
+                }
+                Err(error) => {
+                    // The log has rolled, the file has not: nothing more can be appended.
+                    Some(self.fail_for_good(format!("opening segment {base}: {error}")))
+                }
+            },
+            (Lane::Cutting, Outcome::Done(TaskOutcome::Finished(result))) => match result {
+                Ok(()) => None,
+                Err(error) => Some(self.fail_for_good(format!("cutting a failed append: {error}"))),
+            },
+            (_, outcome) => unreachable!("the lane does not wait for {outcome:?}"),
+        };
+        if !self.offline {
+            self.drive(now, out);
+        }
+        event
+    }
+
+    fn handle_appended(
+        &mut self,
+        batches: usize,
+        bytes: u64,
+        position: u64,
+        mut pieces: Pieces,
+        result: std::io::Result<usize>,
+        out: &mut Submissions,
+    ) -> Option<Event> {
+        match result {
+            Ok(count) if count > 0 => {
+                assert!(
+                    count <= pieces.len(),
+                    "the kernel wrote more than it was given"
+                );
+                pieces.advance(count);
+                if !pieces.is_empty() && !planted(Mutation::ShortWriteNotResumed) {
+                    let position = position + count as u64;
+                    self.lane = Lane::Appending {
+                        batches,
+                        bytes,
+                        position,
+                    };
+                    let file = self.active.clone();
+                    self.submit_lane(
+                        Operation::Append {
+                            file,
+                            position,
+                            pieces,
+                        },
+                        out,
+                    );
+                    return None;
+                }
+                self.queue.drain(..batches);
+                if self.log.complete(batches).epochs_changed {
+                    self.write_epochs(out);
+                }
+                self.reserve_ahead(bytes, out);
+                Some(Event::Moved { bytes })
+            }
+            Ok(_) => Some(self.cut_back("nothing was written", out)),
+            Err(error) => Some(self.cut_back(&error.to_string(), out)),
+        }
+    }
+
+    /// Forgets what is queued and cuts the file to what is complete.
+    fn cut_back(&mut self, why: &str, out: &mut Submissions) -> Event {
+        tracing::error!(directory = %self.directory.display(), "append failed: {why}");
+        self.queue.clear();
+        self.log.abandon();
+        self.lane = Lane::Cutting;
+        let task = Task::Truncate {
+            file: self.active.clone(),
+            length: self.log.active_segment().size,
+        };
+        self.submit_lane(Operation::Task(task), out);
+        Event::AppendsFailed
+    }
+
+    /// Seals may end in another order than they began: the log is durable up to the first segment
+    /// that is not.
+    fn durable_up_to(&mut self, next: Offset) -> Option<Event> {
+        self.sealed_to.push(next);
+        let pending = self.beside.values().filter_map(|beside| match beside {
+            Beside::Sealing { next } => Some(*next),
+            _ => None,
+        });
+        let first_pending = pending.min().unwrap_or(Offset(i64::MAX));
+        let durable = self
+            .sealed_to
+            .iter()
+            .copied()
+            .filter(|to| *to < first_pending)
+            .max()?;
+        self.sealed_to.retain(|to| *to > durable);
+        Some(Event::RecoveryPoint(durable))
+    }
+
+    fn fail_for_good(&mut self, why: String) -> Event {
+        tracing::error!(directory = %self.directory.display(), "partition is offline: {why}");
+        self.queue.clear();
+        self.log.abandon();
+        self.offline = true;
+        Event::Offline(why)
+    }
+
+    fn seal(&mut self, sealed: log::Sealed, next: Offset, out: &mut Submissions) {
+        let directory = self.directory.clone();
+        let task = Task::Seal {
+            directory,
+            sealed,
+            file: self.active.clone(),
+        };
+        self.submit_beside(Beside::Sealing { next }, Operation::Task(task), out);
+    }
+
+    /// Reserves blocks in steps that grow with what the partition writes: an idle one costs no disk.
+    fn reserve_ahead(&mut self, bytes: u64, out: &mut Submissions) {
+        self.appended_since_open += bytes;
+        let size = self.log.active_segment().size;
+        let near = self.reserved < size + self.reserve_step / 2;
+        if self.appended_since_open < ALLOCATE_BYTES_MIN || !near {
+            return;
+        }
+        let length = (size + self.reserve_step).min(self.log.config().segment_bytes);
+        if length <= self.reserved || length <= size {
+            return;
+        }
+        self.reserved = length;
+        self.reserve_step = (self.reserve_step * 2).min(ALLOCATE_BYTES_MAX);
+        let task = Task::Allocate {
+            file: self.active.clone(),
+            length,
+        };
+        self.submit_beside(Beside::Reserving, Operation::Task(task), out);
+    }
+
+    // -- reading
+
+    fn slice(
+        &mut self,
+        segment: Offset,
+        position: u64,
+        batch_size: u32,
+        want: &Want,
+        out: &mut Submissions,
+    ) -> Found {
+        let slice = self.log.slice(
+            segment,
+            position,
+            batch_size,
+            want.bytes_max,
+            true,
+            want.isolation,
+        );
+        let slice = slice.expect("the first batch is wanted whole");
+        match self.file_of(segment) {
+            Some(file) => {
+                let range = FileRange {
+                    file: file.clone(),
+                    position,
+                    length: slice.length,
+                };
+                Found::Slice {
+                    range,
+                    first_batch: batch_size.into(),
+                }
+            }
+            None => self.open(segment, out),
+        }
+    }
+
+    fn file_of(&self, segment: Offset) -> Option<&File> {
+        if segment == self.log.active_segment().base && !matches!(self.lane, Lane::Rolling { .. }) {
+            return Some(&self.active);
+        }
+        // While a roll opens the next file, `active` is still the file of the segment before.
+        if matches!(self.lane, Lane::Rolling { base } if self.before(base) == Some(segment)) {
+            return Some(&self.active);
+        }
+        self.sealed.get(&segment)
+    }
+
+    /// The base of the segment before the one at `base`.
+    fn before(&self, base: Offset) -> Option<Offset> {
+        self.log
+            .segments()
+            .rev()
+            .map(|segment| segment.base)
+            .find(|before| *before < base)
+    }
+
+    fn open(&mut self, base: Offset, out: &mut Submissions) -> Found {
+        let under_way = self
+            .beside
+            .values()
+            .any(|it| matches!(it, Beside::Opening(at) if *at == base));
+        if !under_way {
+            let task = Task::OpenSegment {
+                directory: self.directory.clone(),
+                base,
+            };
+            self.submit_beside(Beside::Opening(base), Operation::Task(task), out);
+        }
+        Found::Opening(base)
+    }
+
+    fn keep_open(&mut self, base: Offset, file: File) {
+        while self.sealed.len() >= SEALED_OPEN_MAX {
+            self.sealed.pop_first();
+        }
+        self.sealed.insert(base, file);
+    }
+
+    // -- operations
+
+    fn submit_lane(&mut self, operation: Operation<Task>, out: &mut Submissions) {
+        self.lane_operation = self.next_operation();
+        out.push((self.token(self.lane_operation), operation));
+    }
+
+    fn submit_beside(&mut self, what: Beside, operation: Operation<Task>, out: &mut Submissions) {
+        let number = self.next_operation();
+        self.beside.insert(number, what);
+        out.push((self.token(number), operation));
+    }
+
+    fn next_operation(&mut self) -> u32 {
+        self.operations = self.operations.wrapping_add(1);
+        self.operations
+    }
+
+    fn token(&self, operation: u32) -> Token {
+        Token::Partition {
+            slot: self.slot,
+            operation,
+        }
+    }
+}

@@ -16,16 +16,7 @@ const SAME_LAYOUT: &[(&str, i16, i16)] = &[
     // KIP-1023 only added a special timestamp.
     ("ListOffsetsRequest", 11, 10),
     ("ListOffsetsResponse", 11, 10),
-    // Kafka 3.9 and before: v1 only changed when a throttled client is answered.
-    ("DescribeLogDirsRequest", 0, 1),
-    ("DescribeLogDirsResponse", 0, 1),
-    // KIP-1066 added a field to the response only.
-    ("DescribeLogDirsRequest", 5, 4),
 ];
-
-/// Versions that kafka-protocol 0.18 lacks and that have a layout of their own: bytes made by hand
-/// from Kafka's schema stand in [`newer_versions_have_the_bytes_that_kafkas_schemas_say`].
-const BY_HAND: &[(&str, i16)] = &[("DescribeLogDirsResponse", 5)];
 
 /// Messages whose first field must repeat their version; the oracle goes by that field from there on.
 const CONTROL_RECORDS: &[&str] = &[
@@ -52,9 +43,6 @@ fn kafkas_own_schemas_read_our_bytes_and_write_the_same() {
         let Some(oracle) = subject.oracle else {
             return Ok(());
         };
-        if BY_HAND.contains(&(subject.name, version)) {
-            return Ok(());
-        }
         let (ours, _) = (subject.again)(&[bytes], version).map_err(|e| e.to_string())?;
         let as_version = SAME_LAYOUT
             .iter()
@@ -69,35 +57,6 @@ fn kafkas_own_schemas_read_our_bytes_and_write_the_same() {
         )
     });
     assert!(compared > 100 * SEEDS, "only {compared} messages compared");
-}
-
-#[test]
-fn newer_versions_have_the_bytes_that_kafkas_schemas_say() {
-    let response = DescribeLogDirsResponse {
-        throttle_time_ms: 1,
-        error_code: ErrorCode(2),
-        results: vec![DescribeLogDirsResult {
-            error_code: ErrorCode(3),
-            log_dir: "/d".into(),
-            topics: vec![],
-            total_bytes: 4,
-            usable_bytes: 5,
-            is_cordoned: true,
-        }],
-    };
-    let bytes = [
-        &[0, 0, 0, 1, 0, 2, 2, 0, 3, 3, b'/', b'd', 1][..],
-        &[0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0],
-        &[0],
-    ]
-    .concat();
-    let mut writer = Writer::new();
-    response.encode(&mut writer, 5).unwrap();
-    assert_eq!(writer.finish().0, bytes);
-    assert_eq!(
-        DescribeLogDirsResponse::decode(&mut Reader::new([&bytes[..]]), 5),
-        Ok(response)
-    );
 }
 
 #[test]

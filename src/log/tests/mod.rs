@@ -2,9 +2,7 @@
 //! in memory, a store that does what the log says.
 
 mod append;
-mod model;
 mod recover;
-mod times;
 
 use super::*;
 use crate::batch::{Builder, Header};

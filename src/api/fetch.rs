@@ -1,0 +1,433 @@
+//! Fetch: asks all owners at once, waits for enough bytes, answers in the order of the request.
+//!
+//! A fetch that finds too little watches the high watermarks of its partitions. Each owner tells it
+//! once when its share has grown; then it asks all owners again. What goes out is decided here: at
+//! most `max_bytes` over all partitions, but never less than the first batch of the first partition
+//! that has any (KIP-74); a later partition whose first batch does not fit any more gets nothing.
+
+use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
+use super::{Context, Event, Head, Pending, Progress, by_owner, partition_of};
+use crate::io::{FileRange, Pieces};
+use crate::log::Isolation;
+use crate::net::{Part, Reply};
+use crate::shard::{Answer, Ask, ReadPart, ReadResult};
+use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId};
+use crate::wire::{
+    DecodeError, ErrorCode, FetchPartitionResponse, FetchRequest, FetchResponse,
+    FetchTopicResponse, Records,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A fetch that waits.
+pub struct Fetch {
+    head: Head,
+    parts: Vec<FetchPart>,
+    bytes_max: u64,
+    bytes_min: u64,
+    isolation: Isolation,
+    deadline_us: u64,
+    session_id: i32,
+    incremental: bool,
+    /// Owners that have not answered yet.
+    missing: usize,
+    watching: BTreeSet<ShardId>,
+    /// The deadline has passed: the next complete round is answered, whatever it holds.
+    is_late: bool,
+    /// Something moved while a round was under way.
+    moved: bool,
+}
+
+struct FetchPart {
+    key: Key,
+    target: Result<ReadPart, ErrorCode>,
+    result: Option<ReadResult>,
+}
+
+pub(super) fn begin(
+    context: &mut Context<'_>,
+    head: &Head,
+    frame: Pieces,
+) -> Result<Progress, DecodeError> {
+    let request: FetchRequest<'_> = head.decode(&frame)?;
+    let wanted = wanted(head, &request);
+    let (session_id, incremental, wanted) = match enter_session(context, head, &request, wanted) {
+        Ok(entered) => entered,
+        Err(error) => {
+            let response = FetchResponse {
+                error_code: error,
+                ..Default::default()
+            };
+            return Ok(head.reply(&response));
+        }
+    };
+    let isolation = match request.isolation_level {
+        0 => Isolation::ReadUncommitted,
+        _ => Isolation::ReadCommitted,
+    };
+    let bytes_max = (request.max_bytes.max(0) as u64).min(context.config.fetch_bytes_max);
+    let parts = wanted
+        .into_iter()
+        .enumerate()
+        .map(|(at, (key, wanted))| FetchPart {
+            target: target(context, head, at as u32, &key, wanted, bytes_max),
+            key,
+            result: None,
+        });
+    let parts = parts.collect();
+    let max_wait_us = request.max_wait_ms.max(0) as u64 * 1000;
+    let mut fetch = Box::new(Fetch {
+        head: *head,
+        parts,
+        bytes_max,
+        bytes_min: request.min_bytes.max(0) as u64,
+        isolation,
+        deadline_us: context.now.monotonic_us + max_wait_us,
+        session_id,
+        incremental,
+        missing: 0,
+        watching: BTreeSet::new(),
+        is_late: max_wait_us == 0,
+        moved: false,
+    });
+    fetch.ask(context);
+    Ok(fetch.progress(context))
+}
+
+/// What the request names, in its order.
+fn wanted(head: &Head, request: &FetchRequest<'_>) -> Vec<(Key, Wanted)> {
+    let mut wanted = Vec::new();
+    for topic in &request.topics {
+        let name: Arc<str> = Arc::from(if head.version < 13 { &*topic.topic } else { "" });
+        for partition in &topic.partitions {
+            let key = Key {
+                topic: name.clone(),
+                topic_id: topic.topic_id,
+                partition: partition.partition,
+            };
+            let want = Wanted {
+                offset: partition.fetch_offset,
+                bytes_max: partition.partition_max_bytes,
+                epoch: partition.current_leader_epoch,
+            };
+            wanted.push((key, want));
+        }
+    }
+    wanted
+}
+
+/// Opens, continues or closes the fetch session; returns its id, whether the answer is incremental,
+/// and all that is to be fetched.
+#[allow(clippy::type_complexity)]
+fn enter_session(
+    context: &mut Context<'_>,
+    head: &Head,
+    request: &FetchRequest<'_>,
+    wanted: Vec<(Key, Wanted)>,
+) -> Result<(i32, bool, Vec<(Key, Wanted)>), ErrorCode> {
+    let session = &mut *context.session;
+    match request.session_epoch {
+        FINAL_EPOCH => {
+            if session
+                .fetch_session
+                .as_ref()
+                .is_some_and(|open| open.id() == request.session_id)
+            {
+                session.fetch_session = None;
+            }
+            Ok((0, false, wanted))
+        }
+        INITIAL_EPOCH => {
+            if wanted.is_empty() {
+                return Ok((0, false, wanted));
+            }
+            let open = FetchSession::open(session.next_fetch_session_id(), wanted.iter().cloned());
+            let id = open.id();
+            session.fetch_session = Some(open);
+            Ok((id, false, wanted))
+        }
+        epoch => {
+            let open = session
+                .fetch_session
+                .as_mut()
+                .ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
+            open.advance(request.session_id, epoch)?;
+            open.update(wanted);
+            open.forget(request.forgotten_topics_data.iter().flat_map(|topic| {
+                let name: Arc<str> = Arc::from(if head.version < 13 { &*topic.topic } else { "" });
+                topic.partitions.iter().map(move |partition| Key {
+                    topic: name.clone(),
+                    topic_id: topic.topic_id,
+                    partition: *partition,
+                })
+            }));
+            let all = open
+                .wanted()
+                .map(|(key, wanted)| (key.clone(), wanted))
+                .collect();
+            Ok((open.id(), true, all))
+        }
+    }
+}
+
+fn target(
+    context: &Context<'_>,
+    head: &Head,
+    index: u32,
+    key: &Key,
+    wanted: Wanted,
+    bytes_max: u64,
+) -> Result<ReadPart, ErrorCode> {
+    let topic = match head.version {
+        13.. => context
+            .image
+            .topic_by_id(key.topic_id)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
+        _ => context
+            .image
+            .topic(&key.topic)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
+    };
+    Ok(ReadPart {
+        index,
+        partition: partition_of(topic, key.partition)?,
+        offset: Offset(wanted.offset),
+        bytes_max: (wanted.bytes_max.max(0) as u64).min(bytes_max),
+        epoch: LeaderEpoch(wanted.epoch),
+    })
+}
+
+impl Fetch {
+    /// When it has to be answered.
+    pub(super) fn deadline_us(&self) -> Option<u64> {
+        (!self.is_late).then_some(self.deadline_us)
+    }
+
+    /// Takes an answer, a movement, or the deadline.
+    pub(super) fn handle(mut self: Box<Self>, context: &mut Context<'_>, event: Event) -> Progress {
+        match event {
+            Event::Answer(Answer::Read(parts)) => {
+                self.missing -= 1;
+                for (index, result) in parts {
+                    self.parts[index as usize].result = Some(result);
+                }
+            }
+            Event::Answer(answer) => unreachable!("a fetch did not ask for {answer:?}"),
+            // What it waited for may already be in the round that is under way; if not, that round
+            // ends short and asks again.
+            Event::Moved if self.missing > 0 => self.moved = true,
+            Event::Moved => self.ask(context),
+            Event::Timeout => {
+                self.is_late = true;
+                if self.missing == 0 {
+                    self.ask(context);
+                }
+            }
+        }
+        self.progress(context)
+    }
+
+    /// The client is gone.
+    pub(super) fn abandon(mut self: Box<Self>, context: &mut Context<'_>) {
+        self.unwatch(context);
+    }
+
+    fn ask(&mut self, context: &mut Context<'_>) {
+        self.unwatch(context);
+        self.moved = false;
+        let asked = self.parts.iter().filter_map(|part| {
+            let part = *part.target.as_ref().ok()?;
+            Some((part.partition, part))
+        });
+        let owners = by_owner(context, asked);
+        self.missing = owners.len();
+        for (owner, parts) in owners {
+            context.asks.asks.push((
+                owner,
+                Ask::Read {
+                    parts,
+                    isolation: self.isolation,
+                },
+            ));
+        }
+    }
+
+    fn progress(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
+        if self.missing > 0 {
+            return Progress::Wait(Pending::Fetch(self));
+        }
+        let has_error = self
+            .parts
+            .iter()
+            .any(|part| part.error() != ErrorCode::NONE);
+        let bytes: u64 = self.parts.iter().map(FetchPart::available).sum();
+        let enough = bytes.min(self.bytes_max) >= self.bytes_min.min(self.bytes_max);
+        if self.is_late || has_error || enough || self.parts.is_empty() {
+            return self.reply(context);
+        }
+        if self.moved {
+            self.ask(context);
+            return Progress::Wait(Pending::Fetch(self));
+        }
+        self.watch(context, self.bytes_min - bytes);
+        Progress::Wait(Pending::Fetch(self))
+    }
+
+    /// Asks to be told of `bytes` more. With several owners, at least one of them has its share of
+    /// what is missing once all of it is there.
+    fn watch(&mut self, context: &mut Context<'_>, bytes: u64) {
+        let seen = self.parts.iter().filter_map(|part| {
+            let partition = part.target.as_ref().ok()?.partition;
+            Some((partition, (partition, part.result.as_ref()?.high_watermark)))
+        });
+        let owners: BTreeMap<ShardId, Vec<(PartitionId, Offset)>> = by_owner(context, seen);
+        let share = bytes.div_ceil(owners.len().max(1) as u64);
+        for (owner, seen) in owners {
+            self.watching.insert(owner);
+            context.asks.watches.push((owner, seen, share));
+        }
+    }
+
+    fn unwatch(&mut self, context: &mut Context<'_>) {
+        context
+            .asks
+            .unwatches
+            .extend(std::mem::take(&mut self.watching));
+    }
+
+    fn reply(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
+        self.unwatch(context);
+        let mut left = self.bytes_max;
+        let mut is_first = true;
+        let mut ranges: Vec<FileRange> = Vec::new();
+        let mut topics: Vec<FetchTopicResponse<'_>> = Vec::new();
+        for part in &self.parts {
+            let state = part.state();
+            let range = part.allowed(left, is_first);
+            let length = range.as_ref().map_or(0, |range| range.length);
+            left = left.saturating_sub(length);
+            is_first &= length == 0;
+            let has_records = length > 0;
+            if let Some(session) = context.session.fetch_session.as_mut()
+                && session.id() == self.session_id
+            {
+                let news = session.tell(
+                    &part.key,
+                    part.error(),
+                    state.high_watermark,
+                    state.log_start,
+                    has_records,
+                );
+                if self.incremental && !news {
+                    continue;
+                }
+            }
+            ranges.extend(range);
+            let response = FetchPartitionResponse {
+                partition_index: part.key.partition,
+                error_code: part.error(),
+                high_watermark: state.high_watermark.0,
+                last_stable_offset: state.last_stable.0,
+                log_start_offset: state.log_start.0,
+                aborted_transactions: match self.isolation {
+                    Isolation::ReadCommitted => Some(Vec::new()),
+                    Isolation::ReadUncommitted | Isolation::Replica => None,
+                },
+                records: Records::Hole(length as usize),
+                ..Default::default()
+            };
+            match topics.last_mut() {
+                Some(topic)
+                    if *topic.topic == *part.key.topic && topic.topic_id == part.key.topic_id =>
+                {
+                    topic.partitions.push(response);
+                }
+                _ => topics.push(FetchTopicResponse {
+                    topic: part.key.topic.as_ref().into(),
+                    topic_id: part.key.topic_id,
+                    partitions: vec![response],
+                }),
+            }
+        }
+        let response = FetchResponse {
+            session_id: self.session_id,
+            responses: topics,
+            ..Default::default()
+        };
+        let frame = match self.head.encode(&response) {
+            Ok(frame) => frame,
+            Err(end) => return end,
+        };
+        let mut bytes = frame.bytes.freeze();
+        let mut parts = Vec::with_capacity(ranges.len() * 2 + 1);
+        let mut at = 0;
+        let mut ranges = ranges.into_iter();
+        for hole in frame.holes.iter().filter(|hole| hole.length > 0) {
+            let head = bytes.split_to(hole.at - at);
+            at = hole.at;
+            parts.push(Part::Bytes(head));
+            parts.push(Part::File(ranges.next().expect("a range fills each hole")));
+        }
+        if !bytes.is_empty() {
+            parts.push(Part::Bytes(bytes));
+        }
+        Progress::Reply(Reply { parts })
+    }
+}
+
+impl FetchPart {
+    fn error(&self) -> ErrorCode {
+        match (&self.target, &self.result) {
+            (Err(error), _) => *error,
+            (Ok(_), Some(result)) => result.error,
+            (Ok(_), None) => ErrorCode::NONE,
+        }
+    }
+
+    /// Bytes that wait to be read.
+    fn available(&self) -> u64 {
+        self.result
+            .as_ref()
+            .and_then(|it| it.range.as_ref())
+            .map_or(0, |range| range.length)
+    }
+
+    /// What of them may go out when `left` bytes are.
+    fn allowed(&self, left: u64, is_first: bool) -> Option<FileRange> {
+        let result = self.result.as_ref()?;
+        let range = result.range.as_ref()?;
+        let whole_first = result.first_batch.min(range.length);
+        let length = match is_first {
+            true => range.length.min(left.max(whole_first)),
+            // A batch that does not fit whole is of no use to anybody.
+            false if left < whole_first => 0,
+            false => range.length.min(left),
+        };
+        (length > 0).then(|| FileRange {
+            length,
+            ..range.clone()
+        })
+    }
+
+    fn state(&self) -> State {
+        let unknown = Offset::UNKNOWN;
+        self.result.as_ref().map_or(
+            State {
+                high_watermark: unknown,
+                last_stable: unknown,
+                log_start: unknown,
+            },
+            |it| State {
+                high_watermark: it.high_watermark,
+                last_stable: it.last_stable,
+                log_start: it.log_start,
+            },
+        )
+    }
+}
+
+struct State {
+    high_watermark: Offset,
+    last_stable: Offset,
+    log_start: Offset,
+}

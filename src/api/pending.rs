@@ -1,0 +1,75 @@
+//! A request that waits for answers.
+
+use super::{
+    Context, Progress, create_topics, delete_topics, fetch, init_producer_id, list_offsets,
+    metadata, produce,
+};
+use crate::shard::Answer;
+
+/// What a waiting request hears.
+pub enum Event {
+    /// An answer to one of its asks.
+    Answer(Answer),
+    /// A partition that it watches has more to read.
+    Moved,
+    /// Its deadline has passed.
+    Timeout,
+}
+
+/// A request that waits, by its API.
+pub enum Pending {
+    /// For record sets to be committed.
+    Produce(produce::Produce),
+    /// For bytes to read, or its deadline.
+    Fetch(Box<fetch::Fetch>),
+    /// For offsets.
+    ListOffsets(list_offsets::ListOffsets),
+    /// For topics to be made on the way.
+    Metadata(metadata::AutoCreate),
+    /// For topics to be made.
+    CreateTopics(create_topics::CreateTopics),
+    /// For topics to be deleted.
+    DeleteTopics(delete_topics::DeleteTopics),
+    /// For a producer id.
+    InitProducerId(init_producer_id::InitProducerId),
+}
+
+impl Pending {
+    /// When it wants to hear [`Event::Timeout`], microseconds on the monotonic clock.
+    pub fn deadline_us(&self) -> Option<u64> {
+        match self {
+            Pending::Fetch(fetch) => fetch.deadline_us(),
+            _ => None,
+        }
+    }
+
+    /// Takes what it waited for.
+    pub fn handle(self, context: &mut Context<'_>, event: Event) -> Progress {
+        match (self, event) {
+            (Pending::Produce(it), Event::Answer(Answer::Produce(parts))) => it.answered(parts),
+            (Pending::Fetch(it), event) => it.handle(context, event),
+            (Pending::ListOffsets(it), Event::Answer(Answer::Offsets(parts))) => it.answered(parts),
+            (Pending::Metadata(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(context, answer)
+            }
+            (Pending::CreateTopics(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(context, answer)
+            }
+            (Pending::DeleteTopics(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::InitProducerId(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (_, Event::Answer(answer)) => unreachable!("nobody asked for {answer:?}"),
+            (waiting, Event::Moved | Event::Timeout) => Progress::Wait(waiting),
+        }
+    }
+
+    /// The connection is gone: what the request began is ended.
+    pub fn abandon(self, context: &mut Context<'_>) {
+        if let Pending::Fetch(fetch) = self {
+            fetch.abandon(context);
+        }
+    }
+}

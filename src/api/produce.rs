@@ -1,0 +1,215 @@
+//! Produce: record sets go to the shards that own their partitions; the answer leaves when all of
+//! them are done.
+
+use super::{Context, Head, Pending, Progress, by_owner, partition_of};
+use crate::io::Pieces;
+use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
+use crate::types::{Offset, PartitionId, Timestamp, Uuid};
+use crate::wire::{
+    DecodeError, ErrorCode, ProducePartitionResponse, ProduceRecordError, ProduceRequest,
+    ProduceResponse, ProduceTopicResponse, Records,
+};
+
+/// A produce request that waits for its partitions.
+pub struct Produce {
+    head: Head,
+    acks: i16,
+    topics: Vec<Topic>,
+    missing: usize,
+}
+
+struct Topic {
+    name: String,
+    id: Uuid,
+    partitions: Vec<Partition>,
+}
+
+struct Partition {
+    index: i32,
+    produced: Option<Produced>,
+}
+
+/// One record set of the request, before it is cut from the frame.
+struct RecordSet {
+    start: usize,
+    length: usize,
+    place: u32,
+    partition: PartitionId,
+}
+
+pub(super) fn begin(
+    context: &mut Context<'_>,
+    head: &Head,
+    frame: Pieces,
+) -> Result<Progress, DecodeError> {
+    let request: ProduceRequest<'_> = head.decode(&frame)?;
+    let acks = request.acks;
+    let transactional = request.transactional_id.is_some();
+    let mut topics = Vec::with_capacity(request.topic_data.len());
+    let mut sets = Vec::new();
+    let mut place = 0;
+    for asked in &request.topic_data {
+        let topic = match head.version {
+            13.. => context
+                .image
+                .topic_by_id(asked.topic_id)
+                .ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
+            _ => context
+                .image
+                .topic(&asked.name)
+                .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        };
+        let mut partitions = Vec::with_capacity(asked.partition_data.len());
+        for data in &asked.partition_data {
+            let target = match topic {
+                _ if !(-1..=1).contains(&acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
+                Err(error) => Err(error),
+                Ok(topic) => partition_of(topic, data.index),
+            };
+            let produced = match (target, &data.records) {
+                (Err(error), _) => Some(refusal(error)),
+                (Ok(partition), Records::Range { start, length }) => {
+                    sets.push(RecordSet {
+                        start: *start,
+                        length: *length,
+                        place,
+                        partition,
+                    });
+                    None
+                }
+                // No record set at all: Kafka calls it an invalid record.
+                (Ok(_), _) => Some(refusal(ErrorCode::INVALID_RECORD)),
+            };
+            partitions.push(Partition {
+                index: data.index,
+                produced,
+            });
+            place += 1;
+        }
+        topics.push(Topic {
+            name: asked.name.to_string(),
+            id: asked.topic_id,
+            partitions,
+        });
+    }
+    drop(request);
+    let produce = Produce {
+        head: *head,
+        acks,
+        topics,
+        missing: sets.len(),
+    };
+    let parts = cut(frame, sets);
+    for (owner, parts) in by_owner(context, parts) {
+        let ask = ProduceAsk {
+            parts,
+            acks,
+            version: head.version,
+            transactional,
+        };
+        context.asks.asks.push((owner, Ask::Produce(ask)));
+    }
+    Ok(produce.progress())
+}
+
+impl Produce {
+    /// Takes the answer of one shard.
+    pub(super) fn answered(mut self, parts: Vec<(u32, Produced)>) -> Progress {
+        self.missing -= parts.len();
+        for (place, produced) in parts {
+            self.partition_at(place).produced = Some(produced);
+        }
+        self.progress()
+    }
+
+    fn partition_at(&mut self, place: u32) -> &mut Partition {
+        let mut partitions = self
+            .topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions);
+        partitions
+            .nth(place as usize)
+            .expect("answers name places of the request")
+    }
+
+    fn progress(self) -> Progress {
+        if self.missing > 0 {
+            return Progress::Wait(Pending::Produce(self));
+        }
+        if self.acks == 0 {
+            // Nobody reads an answer. As Kafka does, a failure is told by closing the connection.
+            let mut all = self.topics.iter().flat_map(|topic| &topic.partitions);
+            let failed = all.find_map(|partition| {
+                let produced = partition.produced.as_ref().expect("none is missing");
+                (produced.error != ErrorCode::NONE).then_some(produced.error)
+            });
+            return match failed {
+                None => Progress::NoReply,
+                Some(error) => {
+                    Progress::Disconnect(format!("a produce with acks=0 failed: {}", error.name()))
+                }
+            };
+        }
+        let responses = self.topics.iter().map(|topic| ProduceTopicResponse {
+            name: topic.name.as_str().into(),
+            topic_id: topic.id,
+            partition_responses: topic.partitions.iter().map(response).collect(),
+        });
+        let response = ProduceResponse {
+            responses: responses.collect(),
+            ..Default::default()
+        };
+        self.head.reply(&response)
+    }
+}
+
+fn response(partition: &Partition) -> ProducePartitionResponse<'_> {
+    let produced = partition.produced.as_ref().expect("none is missing");
+    ProducePartitionResponse {
+        index: partition.index,
+        error_code: produced.error,
+        base_offset: produced.base.0,
+        log_append_time_ms: produced.append_time.0,
+        log_start_offset: produced.log_start.0,
+        record_errors: produced
+            .record_errors
+            .iter()
+            .map(|(index, message)| ProduceRecordError {
+                batch_index: *index,
+                batch_index_error_message: Some(message.as_str().into()),
+            })
+            .collect(),
+        error_message: produced.message.as_deref().map(Into::into),
+        ..Default::default()
+    }
+}
+
+/// Cuts the record sets out of the frame; they lie in it in ascending order.
+fn cut(
+    mut frame: Pieces,
+    sets: Vec<RecordSet>,
+) -> impl Iterator<Item = (PartitionId, ProducePart)> {
+    let mut at = 0;
+    sets.into_iter().map(move |set| {
+        frame.advance(set.start - at);
+        let records = frame.split_to(set.length);
+        at = set.start + set.length;
+        let part = ProducePart {
+            index: set.place,
+            partition: set.partition,
+            records,
+        };
+        (set.partition, part)
+    })
+}
+
+fn refusal(error: ErrorCode) -> Produced {
+    Produced {
+        error,
+        base: Offset::UNKNOWN,
+        append_time: Timestamp::NONE,
+        log_start: Offset::UNKNOWN,
+        record_errors: Vec::new(),
+        message: None,
+    }
+}

@@ -1,0 +1,50 @@
+//! What a broker knows of itself and of a connection.
+
+use super::fetch_session::FetchSession;
+use crate::types::NodeId;
+use std::sync::Arc;
+
+/// Who this broker is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its `node.id`.
+    pub node: NodeId,
+    /// The cluster's id, as in `meta.properties`.
+    pub cluster_id: Arc<str>,
+    /// What clients connect to, one per listener.
+    pub advertised: Vec<Endpoint>,
+}
+
+/// A host and a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// One connection.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// The listener that it came in by, as an index into [`Identity::advertised`].
+    pub listener: usize,
+    /// What the client calls itself.
+    pub client_id: Option<Arc<str>>,
+    /// A number for the next fetch session, drawn from the broker's randomness.
+    pub fetch_session_id: i32,
+    /// The incremental fetch session, if the client has opened one (KIP-227). It ends with the
+    /// connection: a client that comes back is told that its session is unknown and opens another.
+    pub fetch_session: Option<FetchSession>,
+}
+
+impl Session {
+    /// An id for a fetch session: positive, and another one each time.
+    pub fn next_fetch_session_id(&mut self) -> i32 {
+        self.fetch_session_id = self
+            .fetch_session_id
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        (self.fetch_session_id & i32::MAX).max(1)
+    }
+}

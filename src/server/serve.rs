@@ -1,0 +1,267 @@
+//! The broker on real threads: one pinned thread and one ring per shard, a few threads for tasks,
+//! one for signals.
+
+use super::boot::{self, Listening, StartError};
+use super::worker::{Event, Worker};
+use crate::api::Endpoint;
+use crate::config::{self, BrokerConfig, Listener};
+use crate::limits;
+use crate::shard::Outbox;
+use crate::store::Task;
+use crate::sys::{self, Files, Kernel, KernelConfig, KernelError, TaskThreads, Waker};
+use crate::types::ShardId;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+/// Threads for what blocks. Renames, syncs and scans wait for the disk, not for a core.
+const TASK_THREADS: usize = 4;
+
+type Inbox = Receiver<(ShardId, Event)>;
+type Doors = Vec<Sender<(ShardId, Event)>>;
+
+/// Runs a broker until SIGTERM or SIGINT has stopped it cleanly.
+///
+/// # Errors
+/// Everything that keeps it from starting, each in one line that says what to do.
+pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
+    sys::signals::block().map_err(|error| StartError(format!("signals: {error}")))?;
+    raise_descriptors();
+    let listeners = open_listeners(&config)?;
+    let config = Arc::new(config);
+    let files = Arc::new(Files);
+    let seed = u64::from_ne_bytes(sys::random_bytes());
+    let workers = boot::boot(
+        &config,
+        &*files,
+        sys::cpu::worthwhile_threads(),
+        listeners,
+        seed,
+        sys::clock(),
+    )?;
+    let tasks = TaskThreads::start(TASK_THREADS, files)
+        .map_err(|error| StartError(format!("cannot start threads: {error}")))?;
+    run(&config, workers, &tasks)
+}
+
+/// What a shard's thread needs to start.
+struct Start {
+    core: usize,
+    kernel: KernelConfig,
+    doors: Doors,
+    inbox: Inbox,
+    ready: Sender<(ShardId, Result<Waker, KernelError>)>,
+    go: Receiver<Arc<Vec<Waker>>>,
+}
+
+fn run(
+    config: &BrokerConfig,
+    workers: Vec<Worker>,
+    tasks: &TaskThreads<Task>,
+) -> Result<(), StartError> {
+    let cores = sys::cpu::allowed_cores();
+    let shards = workers.len();
+    let crowded = shards > cores.len();
+    let (doors, inboxes): (Doors, Vec<Inbox>) = workers.iter().map(|_| unbounded()).unzip();
+    let (ready, readiness) = bounded(shards);
+    let (go, wait) = bounded(shards);
+    std::thread::scope(|scope| {
+        for (worker, inbox) in workers.into_iter().zip(inboxes) {
+            let shard = worker.shard();
+            let start = Start {
+                core: cores[shard.0 as usize % cores.len()],
+                kernel: kernel_config(config, crowded),
+                doors: doors.clone(),
+                inbox,
+                ready: ready.clone(),
+                go: wait.clone(),
+            };
+            let spawned = std::thread::Builder::new()
+                .name(format!("shard-{shard}"))
+                .spawn_scoped(scope, move || start.run(worker, tasks));
+            if let Err(error) = spawned {
+                drop(go);
+                return Err(StartError(format!("cannot start a thread: {error}")));
+            }
+        }
+        // The shards that are up wait for `go` and end when it is dropped without a word.
+        let wakers = collect_wakers(shards, &readiness);
+        let started = wakers.and_then(|wakers| {
+            listen_for_signals(doors[0].clone(), wakers[0].clone())?;
+            Ok(wakers)
+        });
+        match started {
+            Ok(wakers) => {
+                (0..shards).for_each(|_| go.send(wakers.clone()).expect("shards wait for it"));
+                tracing::info!(shards, "the broker is ready");
+                Ok(())
+            }
+            Err(error) => {
+                drop(go);
+                Err(error)
+            }
+        }
+    })
+}
+
+fn collect_wakers(
+    shards: usize,
+    readiness: &Receiver<(ShardId, Result<Waker, KernelError>)>,
+) -> Result<Arc<Vec<Waker>>, StartError> {
+    let mut wakers = vec![None; shards];
+    for _ in 0..shards {
+        let (shard, waker) = readiness.recv().expect("each shard reports");
+        wakers[shard.0 as usize] = Some(waker.map_err(|error| StartError(error.to_string()))?);
+    }
+    Ok(Arc::new(
+        wakers
+            .into_iter()
+            .map(|waker| waker.expect("each reported"))
+            .collect(),
+    ))
+}
+
+impl Start {
+    fn run(self, mut worker: Worker, tasks: &TaskThreads<Task>) {
+        sys::cpu::pin(self.core);
+        let shard = worker.shard();
+        let mut kernel = match Kernel::new(self.kernel, tasks) {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                let _ = self.ready.send((shard, Err(error)));
+                return;
+            }
+        };
+        self.ready
+            .send((shard, Ok(kernel.waker())))
+            .expect("the main thread collects");
+        let Ok(wakers) = self.go.recv() else { return };
+        let mut out = Outbox::default();
+        let mut completions = Vec::new();
+        worker.start(sys::clock(), &mut out);
+        loop {
+            for (token, operation) in out.operations.drain(..) {
+                kernel.submit(token, operation);
+            }
+            for (to, mail) in out.mail.drain(..) {
+                // Only a shard that has ended after a clean stop no longer takes mail.
+                let _ = self.doors[to.0 as usize].send((shard, Event::Mail(shard, mail)));
+                kernel.wake(&wakers[to.0 as usize]);
+            }
+            if worker.is_stopped() {
+                return;
+            }
+            let deadline = worker.poll_timeout();
+            kernel.poll(deadline, &mut || !self.inbox.is_empty(), &mut completions);
+            let now = sys::clock();
+            for completion in completions.drain(..) {
+                worker.handle(now, Event::Completion(completion), &mut out);
+            }
+            for (_, event) in self.inbox.try_iter().take(limits::MAIL_PER_ROUND) {
+                worker.handle(now, event, &mut out);
+            }
+            if deadline.is_some_and(|at| at <= now.monotonic_us) {
+                worker.handle(now, Event::Timeout, &mut out);
+            }
+        }
+    }
+}
+
+fn kernel_config(config: &BrokerConfig, crowded: bool) -> KernelConfig {
+    KernelConfig {
+        append_mode: match config.append_mode {
+            config::AppendMode::Auto => sys::AppendMode::Auto,
+            config::AppendMode::Uring => sys::AppendMode::Uring,
+            config::AppendMode::Inline => sys::AppendMode::Inline,
+        },
+        // A shard that spins on a core it shares keeps the other one from working.
+        spin_us: if crowded { 0 } else { config.shard_spin_us },
+        send_buffer_bytes: config.socket_send_buffer_bytes,
+        receive_buffer_bytes: config.socket_receive_buffer_bytes,
+        ..KernelConfig::default()
+    }
+}
+
+/// The first signal stops cleanly; the second one ends the process as it stands.
+fn listen_for_signals(door: Sender<(ShardId, Event)>, waker: Waker) -> Result<(), StartError> {
+    let mut asked = false;
+    let stop = move |signal: &'static str| {
+        if std::mem::replace(&mut asked, true) {
+            tracing::warn!("{signal} again: ending without a clean stop");
+            std::process::exit(1);
+        }
+        tracing::info!("{signal}: stopping");
+        let _ = door.send((ShardId(0), Event::Stop));
+        waker.wake();
+    };
+    sys::signals::on_stop(stop).map_err(|error| StartError(format!("signals: {error}")))
+}
+
+fn raise_descriptors() {
+    match sys::rlimit::raise_descriptors() {
+        Ok(limit) => tracing::info!(
+            "up to {} open files: connections, and segments in use",
+            limit.now
+        ),
+        Err(error) => tracing::warn!("the limit of open files stays as it is: {error}"),
+    }
+}
+
+fn open_listeners(config: &BrokerConfig) -> Result<Vec<Listening>, StartError> {
+    let mut open = Vec::with_capacity(config.listeners.len());
+    for (listener, advertised) in config.listeners.iter().zip(&config.advertised_listeners) {
+        let address = resolve(listener)?;
+        let socket = sys::listen(address, config.socket_listen_backlog)
+            .map_err(|error| listen_error(address, &error))?;
+        let bound = sys::local_address(&socket)
+            .map_err(|error| StartError(format!("{address}: {error}")))?;
+        tracing::info!("listening on {bound}");
+        open.push(Listening {
+            socket,
+            advertised: Endpoint {
+                host: advertised.host.clone(),
+                port: if advertised.port == 0 {
+                    bound.port()
+                } else {
+                    advertised.port
+                },
+            },
+        });
+    }
+    Ok(open)
+}
+
+/// The address that a listener binds; no host stands for every address.
+fn resolve(listener: &Listener) -> Result<SocketAddr, StartError> {
+    let (host, port) = (listener.host.as_str(), listener.port);
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    let failed = |why: String| StartError(format!("listeners={listener}: {why}"));
+    let mut found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| failed(error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| failed("the name has no address".into()))
+}
+
+fn listen_error(address: SocketAddr, error: &std::io::Error) -> StartError {
+    let port = address.port();
+    StartError(match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "port {port} is in use: stop what listens there (ss -ltnp 'sport = :{port}' names it) or \
+             choose another with --override listeners=PLAINTEXT://{}:PORT",
+            address.ip()
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "listening on port {port} is not permitted: choose one above 1023 or grant CAP_NET_BIND_SERVICE"
+        ),
+        ErrorKind::AddrNotAvailable => format!(
+            "{} is not an address of this machine: set listeners to one that is (ip addr shows them)",
+            address.ip()
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}

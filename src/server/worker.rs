@@ -1,0 +1,684 @@
+//! One shard with its connections: the machine that an event loop drives.
+//!
+//! Events come in through [`Worker::handle`]; operations and mail go out through the [`Outbox`].
+//! Between the two, everything that can be settled on this shard is settled: frames become requests,
+//! requests ask, local asks are answered, answers become replies. The order is fixed, so a worker is
+//! a function of its events.
+//!
+//! Asks to other shards are paid for with credit ([`limits::MAIL_CREDIT`] per shard, given back by
+//! their answers). What cannot be paid waits here, bounded by the requests that connections may
+//! have in flight.
+
+use crate::api::{self, Asks, Context, Identity, Pending, Progress, Session};
+use crate::config::BrokerConfig;
+use crate::io::{Completion, Operation, Outcome, Socket, Token};
+use crate::limits;
+use crate::net::{
+    Budget, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool, SlotId, Turn,
+};
+use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
+use crate::store::TaskOutcome;
+use crate::types::{Now, ShardId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// How long a clean stop waits for clients to take what they are owed.
+const DRAIN_US_MAX: u64 = 10_000_000;
+
+/// How long accepting pauses when the process has no descriptors left.
+const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// What happens to a worker.
+#[derive(Debug)]
+pub enum Event {
+    /// An operation of its shard ended.
+    Completion(Completion<TaskOutcome>),
+    /// A message from another shard.
+    Mail(ShardId, Mail),
+    /// The time that it named has come.
+    Timeout,
+    /// The broker is to stop; told to shard 0.
+    Stop,
+}
+
+/// One shard with its connections.
+pub struct Worker {
+    shard: Shard,
+    config: Arc<BrokerConfig>,
+    identity: Arc<Identity>,
+    shards: u16,
+    random: u64,
+    listeners: Vec<Option<Socket>>,
+    accept_again_us: Option<u64>,
+    door: Door,
+    connections: BTreeMap<u64, Live>,
+    next_connection: u64,
+    pool: Pool,
+    budget: Budget,
+    counters: Counters,
+    pending: BTreeMap<u64, Request>,
+    next_ticket: u64,
+    deadlines: BTreeSet<(u64, u64)>,
+    timers: BTreeSet<(u64, u64)>,
+    frames: Vec<Frame>,
+    local: VecDeque<Mail>,
+    remote: Vec<(ShardId, Mail)>,
+    credit: Vec<usize>,
+    unpaid: Vec<VecDeque<Mail>>,
+    draining: Option<u64>,
+    drained: bool,
+}
+
+/// A connection and what belongs to it.
+struct Live {
+    connection: Connection,
+    session: Session,
+    tickets: BTreeSet<u64>,
+    timer: Option<u64>,
+}
+
+/// A request that waits for answers.
+struct Request {
+    connection: u64,
+    slot: SlotId,
+    pending: Pending,
+}
+
+/// Who is in: kept by shard 0, which accepts.
+struct Door {
+    per_shard: Vec<u32>,
+    per_address: BTreeMap<IpAddr, u32>,
+}
+
+impl Worker {
+    /// A worker around a shard. `listeners` are given to shard 0 only; `seed` is its randomness.
+    pub fn new(
+        shard: Shard,
+        config: Arc<BrokerConfig>,
+        identity: Arc<Identity>,
+        listeners: Vec<Socket>,
+        seed: u64,
+    ) -> Worker {
+        let shards = config.shards;
+        let budget_bytes = request_budget_bytes(&config);
+        Worker {
+            shard,
+            shards,
+            random: seed,
+            listeners: listeners.into_iter().map(Some).collect(),
+            accept_again_us: None,
+            door: Door {
+                per_shard: vec![0; shards.into()],
+                per_address: BTreeMap::new(),
+            },
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            pool: Pool::new(limits::POOL_PIECES_KEPT),
+            budget: Budget::new(budget_bytes),
+            counters: Counters::default(),
+            pending: BTreeMap::new(),
+            next_ticket: 0,
+            deadlines: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            frames: Vec::new(),
+            local: VecDeque::new(),
+            remote: Vec::new(),
+            credit: vec![limits::MAIL_CREDIT; shards.into()],
+            unpaid: (0..shards).map(|_| VecDeque::new()).collect(),
+            draining: None,
+            drained: false,
+            config,
+            identity,
+        }
+    }
+
+    /// This worker's shard.
+    pub fn shard(&self) -> ShardId {
+        self.shard.id()
+    }
+
+    /// What its connections have done.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Begins to accept.
+    pub fn start(&mut self, now: Now, out: &mut Outbox) {
+        for index in 0..self.listeners.len() {
+            self.accept(index, out);
+        }
+        self.settle(now, out);
+    }
+
+    /// When it wants [`Event::Timeout`], microseconds on the monotonic clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let first = |set: &BTreeSet<(u64, u64)>| set.first().map(|(at, _)| *at);
+        [
+            first(&self.deadlines),
+            first(&self.timers),
+            self.accept_again_us,
+            self.draining.filter(|_| !self.drained),
+            self.shard.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether the clean stop is complete.
+    pub fn is_stopped(&self) -> bool {
+        self.shard.has_ended()
+    }
+
+    /// Takes one event.
+    pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
+        match event {
+            Event::Completion(completion) => self.handle_completion(now, completion, out),
+            Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
+            Event::Timeout => self.handle_timeout(now, out),
+            Event::Stop => {
+                for shard in 0..self.shards {
+                    out.mail
+                        .push_back((ShardId(shard), Mail::Stop(StopStep::Drain)));
+                }
+            }
+        }
+        self.settle(now, out);
+    }
+
+    fn handle_completion(
+        &mut self,
+        now: Now,
+        completion: Completion<TaskOutcome>,
+        out: &mut Outbox,
+    ) {
+        match completion.token {
+            Token::Listener(index) => match completion.outcome {
+                Outcome::Accepted(result) => self.accepted(now, index as usize, result, out),
+                // The listener was shut down for the clean stop.
+                Outcome::ShutDown => {}
+                outcome => unreachable!("a listener does not end with {outcome:?}"),
+            },
+            Token::Connection(id) => {
+                self.with_connection(now, id, out, |connection, turn| {
+                    connection.handle(completion.outcome, turn);
+                });
+            }
+            Token::Partition { .. } | Token::Ticket(_) => {
+                self.shard.handle_completion(now, completion, out);
+            }
+        }
+    }
+
+    fn handle_mail(&mut self, now: Now, from: ShardId, mail: Mail, out: &mut Outbox) {
+        if matches!(mail, Mail::Answer { .. }) && from != self.shard.id() {
+            self.credit[from.0 as usize] += 1;
+            if let Some(unpaid) = self.unpaid[from.0 as usize].pop_front() {
+                self.route(from, unpaid);
+            }
+        }
+        match mail {
+            Mail::Connection {
+                socket,
+                peer,
+                listener,
+            } => {
+                self.welcome(now, socket, peer, listener, out);
+            }
+            Mail::Left { address } => self.door.left(from, address),
+            Mail::Stop(StopStep::Drain) => self.drain(now, out),
+            Mail::Answer { ticket, answer } if !matches!(answer, Answer::Installed) => {
+                self.resume(now, ticket, api::Event::Answer(answer), out);
+            }
+            Mail::Moved { ticket } => self.resume(now, ticket, api::Event::Moved, out),
+            mail => self.shard.handle_mail(now, mail, out),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now, out: &mut Outbox) {
+        while let Some((_, ticket)) = pop_due(&mut self.deadlines, now) {
+            self.resume(now, ticket, api::Event::Timeout, out);
+        }
+        while let Some((_, id)) = pop_due(&mut self.timers, now) {
+            if let Some(live) = self.connections.get_mut(&id) {
+                live.timer = None;
+            }
+            self.with_connection(now, id, out, |connection, turn| {
+                connection.handle_timeout(turn)
+            });
+        }
+        if self
+            .accept_again_us
+            .is_some_and(|at| at <= now.monotonic_us)
+        {
+            self.accept_again_us = None;
+            for index in 0..self.listeners.len() {
+                self.accept(index, out);
+            }
+        }
+        if self.draining.is_some_and(|at| at <= now.monotonic_us) {
+            let ids: Vec<u64> = self.connections.keys().copied().collect();
+            for id in ids {
+                self.with_connection(now, id, out, |connection, turn| {
+                    connection.close(Disconnect::Drained, turn);
+                });
+            }
+        }
+        self.shard.handle_timeout(now, out);
+    }
+
+    /// Does all that can be done without another event; what is left in the outbox is for others.
+    fn settle(&mut self, now: Now, out: &mut Outbox) {
+        loop {
+            for (to, mail) in std::mem::take(&mut out.mail) {
+                self.route(to, mail);
+            }
+            if let Some(mail) = self.local.pop_front() {
+                self.handle_mail(now, self.shard.id(), mail, out);
+            } else if !self.frames.is_empty() {
+                for frame in std::mem::take(&mut self.frames) {
+                    self.begin(now, frame, out);
+                }
+            } else if let Some(id) = self.budget.next_admitted() {
+                self.with_connection(now, id, out, |connection, turn| {
+                    connection.handle_admitted(turn);
+                });
+            } else if self.draining.is_some() && !self.drained && self.connections.is_empty() {
+                self.drained = true;
+                self.shard.drained(out);
+            } else {
+                break;
+            }
+        }
+        out.mail.extend(self.remote.drain(..));
+    }
+
+    /// Mail to this shard stays; an ask to another is paid for, or waits until it can be.
+    fn route(&mut self, to: ShardId, mail: Mail) {
+        if to == self.shard.id() {
+            self.local.push_back(mail);
+            return;
+        }
+        if matches!(mail, Mail::Ask { .. }) {
+            let credit = &mut self.credit[to.0 as usize];
+            if *credit == 0 {
+                self.unpaid[to.0 as usize].push_back(mail);
+                return;
+            }
+            *credit -= 1;
+        }
+        self.remote.push((to, mail));
+    }
+
+    // -- requests
+
+    fn begin(&mut self, now: Now, frame: Frame, out: &mut Outbox) {
+        let Frame {
+            connection: id,
+            slot,
+            pieces,
+        } = frame;
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let mut asks = Asks::default();
+        let Some(live) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let mut context = Context {
+            now,
+            image: self.shard.image(),
+            config: &self.config,
+            identity: &self.identity,
+            session: &mut live.session,
+            shards: self.shards,
+            asks: &mut asks,
+        };
+        let progress = api::begin(&mut context, pieces);
+        self.send_asks(ticket, asks, out);
+        self.go_on(now, ticket, id, slot, progress, out);
+    }
+
+    /// Gives a waiting request what it waited for. One that is gone does not mind.
+    fn resume(&mut self, now: Now, ticket: u64, event: api::Event, out: &mut Outbox) {
+        let Some(request) = self.pending.remove(&ticket) else {
+            return;
+        };
+        let Request {
+            connection: id,
+            slot,
+            pending,
+        } = request;
+        if let Some(deadline) = pending.deadline_us() {
+            self.deadlines.remove(&(deadline, ticket));
+        }
+        let mut asks = Asks::default();
+        let live = self
+            .connections
+            .get_mut(&id)
+            .expect("requests end with their connection");
+        live.tickets.remove(&ticket);
+        let mut context = Context {
+            now,
+            image: self.shard.image(),
+            config: &self.config,
+            identity: &self.identity,
+            session: &mut live.session,
+            shards: self.shards,
+            asks: &mut asks,
+        };
+        let progress = pending.handle(&mut context, event);
+        self.send_asks(ticket, asks, out);
+        self.go_on(now, ticket, id, slot, progress, out);
+    }
+
+    fn go_on(
+        &mut self,
+        now: Now,
+        ticket: u64,
+        id: u64,
+        slot: SlotId,
+        progress: Progress,
+        out: &mut Outbox,
+    ) {
+        match progress {
+            Progress::Wait(pending) => {
+                if let Some(deadline) = pending.deadline_us() {
+                    self.deadlines.insert((deadline, ticket));
+                }
+                self.pending.insert(
+                    ticket,
+                    Request {
+                        connection: id,
+                        slot,
+                        pending,
+                    },
+                );
+                if let Some(live) = self.connections.get_mut(&id) {
+                    live.tickets.insert(ticket);
+                }
+            }
+            Progress::Reply(reply) => {
+                self.with_connection(now, id, out, |it, turn| it.reply(slot, reply, turn));
+            }
+            Progress::NoReply => {
+                self.with_connection(now, id, out, |it, turn| it.no_reply(slot, turn));
+            }
+            Progress::Disconnect(why) => {
+                self.with_connection(now, id, out, |it, turn| {
+                    it.refuse(slot, Disconnect::Refused(why), turn);
+                });
+            }
+        }
+    }
+
+    fn send_asks(&mut self, ticket: u64, asks: Asks, out: &mut Outbox) {
+        let from = ReturnTo {
+            shard: self.shard.id(),
+            ticket,
+        };
+        for to in asks.unwatches {
+            out.mail.push_back((to, Mail::Unwatch { from }));
+        }
+        for (to, ask) in asks.asks {
+            out.mail.push_back((to, Mail::Ask { from, ask }));
+        }
+        for (to, seen, bytes) in asks.watches {
+            out.mail.push_back((to, Mail::Watch { from, seen, bytes }));
+        }
+    }
+
+    // -- connections
+
+    fn accept(&mut self, index: usize, out: &mut Outbox) {
+        if let Some(listener) = &self.listeners[index] {
+            let operation = Operation::Accept {
+                listener: listener.clone(),
+            };
+            out.operations
+                .push((Token::Listener(index as u32), operation));
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        now: Now,
+        index: usize,
+        result: io::Result<(Socket, SocketAddr)>,
+        out: &mut Outbox,
+    ) {
+        if self.draining.is_some() {
+            self.listeners[index] = None;
+            return;
+        }
+        match result {
+            Ok((socket, peer)) => {
+                match self.door.enter(peer.ip(), &self.config) {
+                    Ok(to) => {
+                        let mail = Mail::Connection {
+                            socket,
+                            peer,
+                            listener: index,
+                        };
+                        out.mail.push_back((to, mail));
+                    }
+                    // Dropping the socket closes it, which is what Kafka does.
+                    Err(why) => tracing::warn!(%peer, "connection refused: {why}"),
+                }
+                self.accept(index, out);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "accepting pauses for {} ms: {error}",
+                    ACCEPT_PAUSE_US / 1000
+                );
+                self.accept_again_us = Some(now.monotonic_us + ACCEPT_PAUSE_US);
+            }
+        }
+    }
+
+    fn welcome(
+        &mut self,
+        now: Now,
+        socket: Socket,
+        peer: SocketAddr,
+        listener: usize,
+        out: &mut Outbox,
+    ) {
+        let id = self.next_connection;
+        self.next_connection += 1;
+        let settings = ConnectionSettings {
+            request_bytes_max: self.config.socket_request_bytes_max as usize,
+            idle_us: self
+                .config
+                .connections_idle_ms_max
+                .map(|ms| ms.saturating_mul(1000)),
+        };
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let session = Session {
+            listener,
+            fetch_session_id: (self.random >> 32) as i32,
+            ..Session::default()
+        };
+        let connection = Connection::new(id, socket, peer, settings, now);
+        let live = Live {
+            connection,
+            session,
+            tickets: BTreeSet::new(),
+            timer: None,
+        };
+        self.connections.insert(id, live);
+        self.with_connection(now, id, out, |connection, turn| connection.start(turn));
+        if self.draining.is_some() {
+            self.with_connection(now, id, out, |connection, turn| {
+                connection.close(Disconnect::Drained, turn);
+            });
+        }
+    }
+
+    /// Lends a connection what it works with, then sees to its timer and its end.
+    fn with_connection(
+        &mut self,
+        now: Now,
+        id: u64,
+        out: &mut Outbox,
+        act: impl FnOnce(&mut Connection, &mut Turn<'_, crate::store::Task>),
+    ) {
+        let Some(live) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let mut turn = Turn {
+            now,
+            pool: &mut self.pool,
+            budget: &mut self.budget,
+            counters: &mut self.counters,
+            operations: &mut out.operations,
+            frames: &mut self.frames,
+        };
+        act(&mut live.connection, &mut turn);
+        if live.connection.is_finished() {
+            self.finish(now, id, out);
+            return;
+        }
+        // A timer that comes too early finds nothing due and is set again: only a later-than-wanted
+        // one has to be moved.
+        if let Some(wanted) = live.connection.poll_timeout()
+            && live.timer.is_none_or(|set| wanted < set)
+        {
+            if let Some(set) = live.timer.replace(wanted) {
+                self.timers.remove(&(set, id));
+            }
+            self.timers.insert((wanted, id));
+        }
+    }
+
+    fn finish(&mut self, now: Now, id: u64, out: &mut Outbox) {
+        let mut live = self.connections.remove(&id).expect("it has just been used");
+        if let Some(timer) = live.timer {
+            self.timers.remove(&(timer, id));
+        }
+        for ticket in std::mem::take(&mut live.tickets) {
+            let request = self
+                .pending
+                .remove(&ticket)
+                .expect("its requests are pending");
+            if let Some(deadline) = request.pending.deadline_us() {
+                self.deadlines.remove(&(deadline, ticket));
+            }
+            let mut asks = Asks::default();
+            let mut context = Context {
+                now,
+                image: self.shard.image(),
+                config: &self.config,
+                identity: &self.identity,
+                session: &mut live.session,
+                shards: self.shards,
+                asks: &mut asks,
+            };
+            request.pending.abandon(&mut context);
+            self.send_asks(ticket, asks, out);
+        }
+        let peer = live.connection.peer();
+        out.mail
+            .push_back((ShardId(0), Mail::Left { address: peer.ip() }));
+        if let Some(why) = live.connection.disconnect() {
+            let client = live.session.client_id.as_deref().unwrap_or("");
+            if why.is_ordinary() {
+                tracing::debug!(%peer, client, "connection ended: {why}");
+            } else {
+                tracing::warn!(%peer, client, "connection ended: {why}");
+            }
+        }
+    }
+
+    // -- stop
+
+    fn drain(&mut self, now: Now, out: &mut Outbox) {
+        if self.draining.is_some() {
+            return;
+        }
+        self.draining = Some(now.monotonic_us + DRAIN_US_MAX);
+        self.accept_again_us = None;
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if let Some(socket) = listener.clone() {
+                let token = Token::Listener(index as u32);
+                out.operations.push((token, Operation::Shutdown { socket }));
+            }
+        }
+        // Long polls are answered with what there is.
+        for ticket in self.pending.keys().copied().collect::<Vec<_>>() {
+            self.resume(now, ticket, api::Event::Timeout, out);
+        }
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.with_connection(now, id, out, |connection, turn| {
+                connection.drain(Disconnect::Drained, turn);
+            });
+        }
+    }
+}
+
+impl Door {
+    /// Lets a connection in and names the shard with the fewest.
+    fn enter(&mut self, address: IpAddr, config: &BrokerConfig) -> Result<ShardId, String> {
+        let all: u64 = self.per_shard.iter().map(|count| u64::from(*count)).sum();
+        if all >= u64::from(config.connections_max) {
+            return Err(format!("max.connections={} are in", config.connections_max));
+        }
+        let from_here = self.per_address.get(&address).copied().unwrap_or(0);
+        let most = config
+            .connections_per_ip_overrides
+            .get(&address)
+            .copied()
+            .unwrap_or(config.connections_per_ip_max);
+        if from_here >= most {
+            return Err(format!(
+                "max.connections.per.ip={most} are in from {address}"
+            ));
+        }
+        *self.per_address.entry(address).or_default() += 1;
+        let shards = self.per_shard.iter_mut().enumerate();
+        let (shard, count) = shards
+            .min_by_key(|(_, count)| **count)
+            .expect("a shard exists");
+        *count += 1;
+        Ok(ShardId(shard as u16))
+    }
+
+    fn left(&mut self, shard: ShardId, address: IpAddr) {
+        self.per_shard[shard.0 as usize] -= 1;
+        let from_here = self
+            .per_address
+            .get_mut(&address)
+            .expect("it was counted in");
+        *from_here -= 1;
+        if *from_here == 0 {
+            self.per_address.remove(&address);
+        }
+    }
+}
+
+/// The bytes of requests that a shard holds at once: `queued.max.request.bytes` divided among the
+/// shards, and room for at least the largest request.
+fn request_budget_bytes(config: &BrokerConfig) -> usize {
+    let all = config
+        .queued_request_bytes_max
+        .unwrap_or(limits::REQUEST_BUDGET_BYTES as u64);
+    let share = (all / u64::from(config.shards)) as usize;
+    share.max(config.socket_request_bytes_max as usize)
+}
+
+fn pop_due(set: &mut BTreeSet<(u64, u64)>, now: Now) -> Option<(u64, u64)> {
+    match set.first() {
+        Some((at, _)) if *at <= now.monotonic_us => set.pop_first(),
+        _ => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! What is asked of the shard that owns the metadata log, and what it answers.
+
+use crate::metadata::{CreatedTopic, Image, NewTopic, Refusal};
+use crate::types::{ProducerId, TopicId, Uuid};
+use crate::wire::ErrorCode;
+use std::sync::Arc;
+
+/// A change of the cluster's metadata, or a question that changes it.
+#[derive(Clone, Debug)]
+pub enum AdminAsk {
+    /// Make topics.
+    CreateTopics {
+        /// Which.
+        topics: Vec<NewTopic>,
+        /// Say only what would happen.
+        validate_only: bool,
+    },
+    /// Delete topics.
+    DeleteTopics {
+        /// Which.
+        topics: Vec<TopicName>,
+    },
+    /// A producer id that nobody has had.
+    ProducerId,
+}
+
+/// A topic by name or by id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TopicName {
+    /// By name.
+    Name(String),
+    /// By id.
+    Id(TopicId),
+}
+
+impl TopicName {
+    /// As responses have it: the one that is known, the other empty.
+    pub fn parts(&self) -> (Option<&str>, Uuid) {
+        match self {
+            TopicName::Name(name) => (Some(name), Uuid::ZERO),
+            TopicName::Id(id) => (None, *id),
+        }
+    }
+}
+
+/// What became of an [`AdminAsk`].
+#[derive(Clone, Debug)]
+pub enum AdminAnswer {
+    /// One per name, in the order asked.
+    Created(Vec<(String, Result<CreatedTopic, Refusal>)>),
+    /// One per topic asked for.
+    Deleted(Vec<TopicDeleted>),
+    /// The id.
+    ProducerId(Result<ProducerId, ErrorCode>),
+}
+
+/// How the deletion of a topic went.
+#[derive(Clone, Debug)]
+pub struct TopicDeleted {
+    /// What was asked for.
+    pub asked: TopicName,
+    /// The topic's id and name, or why it was not deleted.
+    pub result: Result<(TopicId, String), Refusal>,
+}
+
+/// A new image on its way to the shards.
+#[derive(Debug)]
+pub struct Change {
+    /// The cluster as it is now.
+    pub image: Arc<Image>,
+    /// The topics that differ from before.
+    pub touched: Vec<TopicId>,
+}

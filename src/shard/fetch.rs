@@ -1,0 +1,299 @@
+//! Fetch, on the shard that owns the partitions: find the bytes, tell who waits for more.
+//!
+//! What an ask finds in memory is answered at once; a part that needs headers or an index from the
+//! disk becomes a [`LookUp`] and the answer waits for it.
+
+use super::mail::{Mail, ReadPart, ReadResult};
+use super::{Outbox, Partition, Parts, ReturnTo, Shard};
+use crate::log::Isolation;
+use crate::mutation::{Mutation, planted};
+use crate::store::{Found, Scan, Want};
+use crate::types::{LeaderEpoch, Offset, PartitionId};
+use crate::wire::ErrorCode;
+use bytes::BytesMut;
+
+/// A part of a fetch that waits for the disk.
+pub(super) struct LookUp {
+    gather: u64,
+    index: u32,
+    want: Want,
+    stage: Stage,
+}
+
+/// What it waits for.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Nothing yet.
+    New,
+    /// Headers.
+    Scan(Scan),
+    /// The segment to be opened.
+    Segment(Offset),
+}
+
+/// A long poll: told once when its partitions here have `bytes` more.
+pub(super) struct Watch {
+    bytes: i64,
+    slots: Vec<u32>,
+}
+
+impl Shard {
+    pub(super) fn read(
+        &mut self,
+        from: ReturnTo,
+        parts: Vec<ReadPart>,
+        isolation: Isolation,
+        out: &mut Outbox,
+    ) {
+        let results = Parts::Read(Vec::with_capacity(parts.len()));
+        let gather = self.open_gather(from, parts.len(), results);
+        for part in parts {
+            let want = Want {
+                offset: part.offset,
+                bytes_max: part.bytes_max,
+                isolation,
+            };
+            let lookup = LookUp {
+                gather,
+                index: part.index,
+                want,
+                stage: Stage::New,
+            };
+            match self.check_leader(part.partition, part.epoch) {
+                Err(error) => self.read_done(&lookup, refusal(error), out),
+                Ok(slot) => self.look_up(slot, lookup, out),
+            }
+        }
+    }
+
+    /// The partition's slot, if the client's leader epoch is ours (KIP-320).
+    pub(super) fn check_leader(
+        &mut self,
+        id: PartitionId,
+        epoch: LeaderEpoch,
+    ) -> Result<u32, ErrorCode> {
+        let (slot, partition) = self.find(id).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        match epoch {
+            LeaderEpoch::UNKNOWN => Ok(slot),
+            epoch if epoch == partition.epoch => Ok(slot),
+            epoch if epoch < partition.epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        }
+    }
+
+    fn look_up(&mut self, slot: u32, lookup: LookUp, out: &mut Outbox) {
+        let found = self
+            .slot(slot)
+            .store
+            .find(&lookup.want, &mut out.operations);
+        self.go_on(slot, lookup, found, out);
+    }
+
+    fn go_on(&mut self, slot: u32, mut lookup: LookUp, found: Found, out: &mut Outbox) {
+        let partition = self.slot(slot);
+        let result = match found {
+            Found::Slice { range, first_batch } => {
+                let range = (range.length > 0).then_some(range);
+                ReadResult {
+                    range,
+                    first_batch,
+                    ..read_state(partition, ErrorCode::NONE)
+                }
+            }
+            Found::End => read_state(partition, ErrorCode::NONE),
+            Found::OutOfRange => read_state(partition, ErrorCode::OFFSET_OUT_OF_RANGE),
+            Found::Corrupt => {
+                let directory = partition.store.directory().display();
+                let offset = lookup.want.offset.0;
+                tracing::error!(%directory, offset, "there is no batch where one should be");
+                read_state(partition, ErrorCode::CORRUPT_MESSAGE)
+            }
+            Found::ReadHeaders(scan) => {
+                match partition.store.read_headers(&scan, &mut out.operations) {
+                    Some(operation) => {
+                        lookup.stage = Stage::Scan(scan);
+                        partition.awaiting_headers.insert(operation, lookup);
+                    }
+                    None => self.look_up(slot, lookup, out),
+                }
+                return;
+            }
+            Found::Opening(segment) => {
+                lookup.stage = Stage::Segment(segment);
+                partition.awaiting_segment.push(lookup);
+                return;
+            }
+        };
+        self.read_done(&lookup, result, out);
+    }
+
+    pub(super) fn headers_read(
+        &mut self,
+        slot: u32,
+        operation: u32,
+        bytes: Result<BytesMut, String>,
+        out: &mut Outbox,
+    ) {
+        let partition = self.slot(slot);
+        let lookup = partition
+            .awaiting_headers
+            .remove(&operation)
+            .expect("headers are asked for");
+        let Stage::Scan(scan) = lookup.stage else {
+            unreachable!("it waits for headers")
+        };
+        match bytes {
+            Ok(bytes) => {
+                let store = &mut partition.store;
+                let found = store.scanned(&scan, &bytes, &lookup.want, &mut out.operations);
+                self.go_on(slot, lookup, found, out);
+            }
+            Err(why) => self.storage_failed(slot, &lookup, &why, out),
+        }
+    }
+
+    pub(super) fn segment_opened(
+        &mut self,
+        slot: u32,
+        base: Offset,
+        failed: Option<String>,
+        out: &mut Outbox,
+    ) {
+        let waiting = std::mem::take(&mut self.slot(slot).awaiting_segment);
+        let (ready, waiting): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|lookup| matches!(lookup.stage, Stage::Segment(segment) if segment == base));
+        self.slot(slot).awaiting_segment = waiting;
+        for lookup in ready {
+            match &failed {
+                Some(why) => self.storage_failed(slot, &lookup, why, out),
+                None => self.look_up(slot, lookup, out),
+            }
+        }
+    }
+
+    fn storage_failed(&mut self, slot: u32, lookup: &LookUp, why: &str, out: &mut Outbox) {
+        let partition = self.slot(slot);
+        tracing::error!(directory = %partition.store.directory().display(), "reading: {why}");
+        let failed = read_state(partition, ErrorCode::KAFKA_STORAGE_ERROR);
+        self.read_done(lookup, failed, out);
+    }
+
+    fn read_done(&mut self, lookup: &LookUp, result: ReadResult, out: &mut Outbox) {
+        let index = lookup.index;
+        self.gather(lookup.gather, out, |parts| match parts {
+            Parts::Read(parts) => parts.push((index, result)),
+            _ => unreachable!("a read gathers reads"),
+        });
+    }
+
+    // -- long polls
+
+    /// Registers a long poll; if something has moved since it looked, it is told at once.
+    pub(super) fn watch(
+        &mut self,
+        from: ReturnTo,
+        seen: Vec<(PartitionId, Offset)>,
+        bytes: u64,
+        out: &mut Outbox,
+    ) {
+        self.unwatch(from);
+        let mut slots = Vec::with_capacity(seen.len());
+        let mut moved = false;
+        for (id, seen) in seen {
+            match self.find(id) {
+                Some((slot, partition)) => {
+                    moved |= partition.store.log().high_watermark() != seen;
+                    slots.push(slot);
+                }
+                None => moved = true,
+            }
+        }
+        if moved && !planted(Mutation::LostWakeUp) {
+            out.mail.push_back((
+                from.shard,
+                Mail::Moved {
+                    ticket: from.ticket,
+                },
+            ));
+            return;
+        }
+        for slot in &slots {
+            self.slot(*slot).watchers.push(from);
+        }
+        self.watches.insert(
+            from,
+            Watch {
+                bytes: bytes as i64,
+                slots,
+            },
+        );
+    }
+
+    pub(super) fn unwatch(&mut self, from: ReturnTo) {
+        let Some(watch) = self.watches.remove(&from) else {
+            return;
+        };
+        for slot in watch.slots {
+            if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {
+                partition.watchers.retain(|watcher| *watcher != from);
+            }
+        }
+    }
+
+    /// Tells the long polls that have waited for these bytes.
+    pub(super) fn moved(&mut self, slot: u32, bytes: u64, out: &mut Outbox) {
+        let mut satisfied = Vec::new();
+        for watcher in &self.slots[slot as usize]
+            .as_ref()
+            .expect("a slot in use")
+            .watchers
+        {
+            let watch = self
+                .watches
+                .get_mut(watcher)
+                .expect("watchers have watches");
+            watch.bytes -= bytes as i64;
+            if watch.bytes <= 0 {
+                satisfied.push(*watcher);
+            }
+        }
+        for watcher in satisfied {
+            self.unwatch(watcher);
+            out.mail.push_back((
+                watcher.shard,
+                Mail::Moved {
+                    ticket: watcher.ticket,
+                },
+            ));
+        }
+    }
+
+    /// Wakes every long poll on a partition that goes away.
+    pub(super) fn wake_watchers(&mut self, slot: u32, out: &mut Outbox) {
+        self.moved(slot, i64::MAX as u64, out);
+    }
+}
+
+fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
+    let log = partition.store.log();
+    ReadResult {
+        error,
+        high_watermark: log.high_watermark(),
+        last_stable: log.last_stable(),
+        log_start: log.log_start(),
+        range: None,
+        first_batch: 0,
+    }
+}
+
+fn refusal(error: ErrorCode) -> ReadResult {
+    ReadResult {
+        error,
+        high_watermark: Offset::UNKNOWN,
+        last_stable: Offset::UNKNOWN,
+        log_start: Offset::UNKNOWN,
+        range: None,
+        first_batch: 0,
+    }
+}

@@ -1,0 +1,357 @@
+//! A new image takes force on a shard: partitions are made, changed and deleted.
+//!
+//! The image is shown to clients only when the partitions that this shard owns in it are ready, so
+//! whoever reads of a topic can use it.
+
+use super::admin::Change;
+use super::{Answer, Outbox, Partition, ReturnTo, Shard, Waiting};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::limits;
+use crate::log::{Log, LogConfig};
+use crate::metadata::{Image, Resource, Topic};
+use crate::store::{Store, Task, TaskOutcome};
+use crate::types::{LeaderEpoch, Now, Offset, PartitionId, PartitionIndex, Uuid};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The log directories of this broker, in the order of `log.dirs`.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Path and id of each.
+    pub log_dirs: Vec<(PathBuf, Uuid)>,
+}
+
+impl Placement {
+    /// The index of a log directory by its id; the first one for the ids that name none.
+    pub fn index_of(&self, id: Uuid) -> usize {
+        self.log_dirs
+            .iter()
+            .position(|(_, known)| *known == id)
+            .unwrap_or(0)
+    }
+
+    /// `<log dir>/<topic>-<partition>`.
+    pub fn partition_directory(
+        &self,
+        log_dir: usize,
+        topic: &str,
+        index: PartitionIndex,
+    ) -> PathBuf {
+        self.log_dirs[log_dir].0.join(format!("{topic}-{index}"))
+    }
+}
+
+/// A change on its way into force.
+pub(super) struct Install {
+    from: ReturnTo,
+    change: Arc<Change>,
+    missing: usize,
+}
+
+/// A partition being made.
+pub(super) struct Creation {
+    install: u64,
+    id: PartitionId,
+    topic: Arc<str>,
+    epoch: LeaderEpoch,
+    log_dir: usize,
+    directory: PathBuf,
+}
+
+/// A partition as the start found it on disk.
+pub struct FoundPartition {
+    /// Which.
+    pub id: PartitionId,
+    /// Its topic's name.
+    pub topic: Arc<str>,
+    /// The log directory's index.
+    pub log_dir: usize,
+    /// Where.
+    pub directory: PathBuf,
+    /// The loaded log.
+    pub log: Log,
+    /// The active segment's file.
+    pub active: crate::io::File,
+    /// Everything before is durable.
+    pub recovery_point: Offset,
+}
+
+impl Shard {
+    /// Takes over a partition that the start has loaded.
+    pub fn adopt(&mut self, found: FoundPartition) {
+        let epoch = leader_epoch(&self.image, found.id);
+        let slot = self.free_slot();
+        let config = topic_config(&self.config, &self.image, &found.topic);
+        let store = Store::new(slot, found.directory, found.log, found.active);
+        let partition = Partition {
+            id: found.id,
+            topic: found.topic,
+            log_dir: found.log_dir,
+            config,
+            epoch,
+            store,
+            acks: VecDeque::new(),
+            watchers: Vec::new(),
+            awaiting_segment: Vec::new(),
+            awaiting_headers: BTreeMap::new(),
+            recovery_point: found.recovery_point,
+            life: super::Life::Serving,
+        };
+        self.slots[slot as usize] = Some(partition);
+        self.partitions.insert(found.id, slot);
+    }
+
+    pub(super) fn install(
+        &mut self,
+        now: Now,
+        from: ReturnTo,
+        change: Arc<Change>,
+        out: &mut Outbox,
+    ) {
+        self.tickets += 1;
+        let install = self.tickets;
+        let mut missing = 0;
+        for id in &change.touched {
+            match change.image.topic_by_id(*id) {
+                Some(topic) => missing += self.install_topic(install, topic, &change.image, out),
+                None => {
+                    if let Some(gone) = self.image.clone().topic_by_id(*id) {
+                        self.forget_durable(&gone.name);
+                    }
+                    self.remove_topic(*id, out);
+                }
+            }
+        }
+        self.installs.insert(
+            install,
+            Install {
+                from,
+                change,
+                missing,
+            },
+        );
+        if missing == 0 {
+            self.in_force(install, out);
+        }
+        let _ = now;
+    }
+
+    /// Applies settings and epochs to the partitions that are there, makes those that are not;
+    /// returns how many are being made.
+    fn install_topic(
+        &mut self,
+        install: u64,
+        topic: &Arc<Topic>,
+        image: &Image,
+        out: &mut Outbox,
+    ) -> usize {
+        let config = topic_config(&self.config, image, &topic.name);
+        let mut missing = 0;
+        for (index, assigned) in &topic.partitions {
+            let id = PartitionId {
+                topic: topic.id,
+                index: *index,
+            };
+            if self.owner(id) != self.id {
+                continue;
+            }
+            let log_config = log_config(&self.config, &config, id);
+            if let Some((_, partition)) = self.find(id) {
+                partition.store.configure(log_config);
+                partition.config = config.clone();
+                partition.epoch = assigned.leader_epoch;
+                continue;
+            }
+            let log_dir = self
+                .placement
+                .index_of(assigned.directories.first().copied().unwrap_or_default());
+            let directory = self
+                .placement
+                .partition_directory(log_dir, &topic.name, id.index);
+            let task = Task::CreatePartition {
+                directory: directory.clone(),
+                topic: topic.id,
+            };
+            let creation = Creation {
+                install,
+                id,
+                topic: Arc::from(topic.name.as_str()),
+                epoch: assigned.leader_epoch,
+                log_dir,
+                directory,
+            };
+            self.submit_task(Waiting::Created(creation), task, out);
+            missing += 1;
+        }
+        missing
+    }
+
+    pub(super) fn created(
+        &mut self,
+        now: Now,
+        creation: Creation,
+        outcome: TaskOutcome,
+        out: &mut Outbox,
+    ) {
+        let TaskOutcome::Opened(file) = outcome else {
+            unreachable!("a creation opens")
+        };
+        let install = creation.install;
+        match file {
+            Ok(active) => {
+                let change = self.installs[&install].change.clone();
+                let config = topic_config(&self.config, &change.image, &creation.topic);
+                let log = Log::empty(
+                    log_config(&self.config, &config, creation.id),
+                    Offset(0),
+                    now.wall,
+                );
+                self.adopt(FoundPartition {
+                    id: creation.id,
+                    topic: creation.topic,
+                    log_dir: creation.log_dir,
+                    directory: creation.directory,
+                    log,
+                    active,
+                    recovery_point: Offset(0),
+                });
+                let (slot, partition) = self.find(creation.id).expect("just adopted");
+                partition.config = config;
+                partition.epoch = creation.epoch;
+                partition.store.lead(creation.epoch, &mut out.operations);
+                let _ = slot;
+            }
+            // The topic exists by its metadata; its partition answers NOT_LEADER_OR_FOLLOWER until
+            // the next start makes it.
+            Err(error) => {
+                let directory = creation.directory.display();
+                tracing::error!(%directory, "cannot make the partition: {error}");
+            }
+        }
+        let open = self
+            .installs
+            .get_mut(&install)
+            .expect("creations belong to an install");
+        open.missing -= 1;
+        if open.missing == 0 {
+            self.in_force(install, out);
+        }
+    }
+
+    fn in_force(&mut self, install: u64, out: &mut Outbox) {
+        let done = self.installs.remove(&install).expect("installs end once");
+        self.image = done.change.image.clone();
+        out.answer(done.from, Answer::Installed);
+    }
+
+    fn remove_topic(&mut self, topic: Uuid, out: &mut Outbox) {
+        let gone: Vec<_> = self
+            .partitions
+            .range(
+                PartitionId {
+                    topic,
+                    index: PartitionIndex(0),
+                }..=PartitionId {
+                    topic,
+                    index: PartitionIndex(i32::MAX),
+                },
+            )
+            .map(|(id, slot)| (*id, *slot))
+            .collect();
+        for (id, slot) in gone {
+            self.partitions.remove(&id);
+            self.slot(slot).life = super::Life::Dying;
+            self.wake_watchers(slot, out);
+            self.bury_when_quiet(slot, out);
+        }
+    }
+
+    /// Deletes the directory of a dying partition once nothing of it is in flight.
+    pub(super) fn bury_when_quiet(&mut self, slot: u32, out: &mut Outbox) {
+        let partition = self.slot(slot);
+        if !matches!(partition.life, super::Life::Dying) || !partition.store.is_quiet() {
+            return;
+        }
+        let partition = self.slots[slot as usize].take().expect("just seen");
+        self.free_slots.push(slot);
+        let directory = partition.store.directory().to_owned();
+        let id = partition.id;
+        let name = deleted_name(&partition.topic, id, self.tickets);
+        let renamed = directory.with_file_name(name);
+        self.submit_task(
+            Waiting::Deleted,
+            Task::DeletePartition { directory, renamed },
+            out,
+        );
+    }
+
+    pub(super) fn deleted(&mut self, outcome: TaskOutcome) {
+        match outcome {
+            TaskOutcome::Finished(Ok(())) => {}
+            TaskOutcome::Finished(Err(error)) => {
+                tracing::warn!(
+                    "a deleted partition's directory stays until the next start: {error}"
+                );
+            }
+            outcome => unreachable!("a deletion does not end with {outcome:?}"),
+        }
+    }
+
+    fn free_slot(&mut self) -> u32 {
+        self.free_slots.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        })
+    }
+}
+
+/// A topic's settings: the broker's defaults with the topic's own on top. What the log holds was
+/// validated before it was written there, so a fault here is a setting that this release does not
+/// know: the default stands, said once.
+pub(super) fn topic_config(broker: &BrokerConfig, image: &Image, topic: &str) -> TopicConfig {
+    let none = BTreeMap::new();
+    let overrides = image
+        .config(&Resource::topic(topic))
+        .map_or(&none, |set| &**set);
+    TopicConfig::resolve(broker, overrides).unwrap_or_else(|error| {
+        tracing::warn!(topic, "{error}; the broker's defaults apply");
+        TopicConfig::resolve(broker, &none).expect("defaults are valid")
+    })
+}
+
+/// What a log is told of its topic's settings.
+pub fn log_config(broker: &BrokerConfig, topic: &TopicConfig, id: PartitionId) -> LogConfig {
+    let segment_ms = match topic.cleanup_policy.compact {
+        true => topic.segment_ms.min(topic.compaction_lag_ms_max),
+        false => topic.segment_ms,
+    };
+    LogConfig {
+        segment_bytes: topic.segment_bytes.into(),
+        segment_ms,
+        segment_jitter_ms: topic.segment_jitter_ms,
+        jitter_seed: u64::from(id.index.0.unsigned_abs()) ^ u64::from(id.topic.0[15]) << 32,
+        index_interval_bytes: topic.index_interval_bytes.into(),
+        index_bytes_max: topic.segment_index_bytes as usize,
+        compact: topic.cleanup_policy.compact,
+        producer_expiration_ms: broker.producer_id_expiration_ms,
+        recent_batches: limits::RECENT_BATCHES,
+        index_cache_bytes: limits::INDEX_CACHE_BYTES,
+    }
+}
+
+fn leader_epoch(image: &Image, id: PartitionId) -> LeaderEpoch {
+    image
+        .partition(id.topic, id.index)
+        .map_or(LeaderEpoch(0), |(_, partition)| partition.leader_epoch)
+}
+
+/// `<topic>-<partition>.<32 hex>-delete`, cut to what a file name may have, as Kafka does. The hex
+/// digits differ from those of any other deletion: the topic's id, and a count within this run.
+fn deleted_name(topic: &str, id: PartitionId, count: u64) -> String {
+    let unique = u128::from_be_bytes(id.topic.0) ^ u128::from(count);
+    let suffix = format!(".{unique:032x}-delete");
+    let mut name = format!("{topic}-{}", id.index);
+    name.truncate(limits::FILE_NAME_BYTES_MAX - suffix.len());
+    name + &suffix
+}

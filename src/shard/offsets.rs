@@ -1,0 +1,122 @@
+//! ListOffsets, on the shard that owns the partitions (KIP-79, KIP-734, KIP-1005).
+
+use super::mail::{OffsetPart, OffsetResult};
+use super::{Outbox, Parts, ReturnTo, Shard, Waiting};
+use crate::log::{Isolation, TimeFound, TimeTarget};
+use crate::store::{Task, TaskOutcome};
+use crate::types::{LeaderEpoch, Offset, Timestamp};
+use crate::wire::ErrorCode;
+
+/// Kafka's names for offsets, in the place of a timestamp.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// A look-up by time that runs off the shard.
+pub(super) struct TimeLookUp {
+    gather: u64,
+    index: u32,
+}
+
+impl Shard {
+    pub(super) fn offsets(
+        &mut self,
+        from: ReturnTo,
+        parts: Vec<OffsetPart>,
+        isolation: Isolation,
+        out: &mut Outbox,
+    ) {
+        let results = Parts::Offsets(Vec::with_capacity(parts.len()));
+        let gather = self.open_gather(from, parts.len(), results);
+        for part in parts {
+            let index = part.index;
+            let slot = match self.check_leader(part.partition, part.epoch) {
+                Ok(slot) => slot,
+                Err(error) => {
+                    self.offset_done(gather, index, refusal(error), out);
+                    continue;
+                }
+            };
+            let partition = self.slot(slot);
+            let log = partition.store.log();
+            let named = |offset: Offset, epoch: Option<LeaderEpoch>| OffsetResult {
+                error: ErrorCode::NONE,
+                offset,
+                timestamp: Timestamp::NONE,
+                epoch: epoch.unwrap_or(LeaderEpoch::UNKNOWN),
+            };
+            let result = match part.timestamp {
+                LATEST => named(log.bound(isolation), Some(partition.epoch)),
+                // Nothing is tiered, so the local log starts where the log starts.
+                EARLIEST | EARLIEST_LOCAL => {
+                    named(log.log_start(), log.epochs().epoch_of(log.log_start()))
+                }
+                LATEST_TIERED | EARLIEST_PENDING_UPLOAD => named(Offset::UNKNOWN, None),
+                timestamp => {
+                    let target = match timestamp {
+                        MAX_TIMESTAMP => TimeTarget::Largest,
+                        at => TimeTarget::AtOrAfter(Timestamp(at)),
+                    };
+                    match log.time_lookup(target, isolation) {
+                        None => named(Offset::UNKNOWN, None),
+                        Some(lookup) => {
+                            let directory = partition.store.directory().to_owned();
+                            let waiting = Waiting::Offset(TimeLookUp { gather, index });
+                            self.submit_task(waiting, Task::LookUpTime { lookup, directory }, out);
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.offset_done(gather, index, result, out);
+        }
+    }
+
+    pub(super) fn offset_found(
+        &mut self,
+        lookup: TimeLookUp,
+        outcome: TaskOutcome,
+        out: &mut Outbox,
+    ) {
+        let TaskOutcome::Found(found) = outcome else {
+            unreachable!("a look-up finds")
+        };
+        let result = match found {
+            Ok(Some(TimeFound {
+                offset,
+                timestamp,
+                leader_epoch,
+            })) => OffsetResult {
+                error: ErrorCode::NONE,
+                offset,
+                timestamp,
+                epoch: leader_epoch,
+            },
+            Ok(None) => refusal(ErrorCode::NONE),
+            Err(error) => {
+                tracing::error!("look-up by time: {error}");
+                refusal(ErrorCode::KAFKA_STORAGE_ERROR)
+            }
+        };
+        self.offset_done(lookup.gather, lookup.index, result, out);
+    }
+
+    fn offset_done(&mut self, gather: u64, index: u32, result: OffsetResult, out: &mut Outbox) {
+        self.gather(gather, out, |parts| match parts {
+            Parts::Offsets(parts) => parts.push((index, result)),
+            _ => unreachable!("a look-up gathers offsets"),
+        });
+    }
+}
+
+fn refusal(error: ErrorCode) -> OffsetResult {
+    OffsetResult {
+        error,
+        offset: Offset::UNKNOWN,
+        timestamp: Timestamp::NONE,
+        epoch: LeaderEpoch::UNKNOWN,
+    }
+}

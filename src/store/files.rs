@@ -1,0 +1,241 @@
+//! Files of a partition and of a log directory, through a [`Disk`]: may block, so it runs at start
+//! and in tasks, never on a shard.
+
+use crate::io::{Disk, File, OpenMode};
+use crate::log::{self, FileKind, Sealed, TimeFound, TimeLookup};
+use crate::types::{Offset, TopicId};
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+/// The largest derived or text file that is read whole: `segment.index.bytes` is an i32.
+const WHOLE_FILE_BYTES_MAX: u64 = i32::MAX as u64;
+
+/// The file that says which topic a partition's directory belongs to.
+pub const PARTITION_METADATA: &str = "partition.metadata";
+/// The file of a partition's leader epochs.
+pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
+
+/// Makes `<topic>-<partition>/` with `partition.metadata`, durable before any record, and an empty
+/// segment 0. A directory left by a crash half-way is completed.
+pub fn create_partition(disk: &dyn Disk, directory: &Path, topic: TopicId) -> Result<File> {
+    make_directory(disk, directory)?;
+    let text = log::partition_metadata_text(topic);
+    replace(disk, &directory.join(PARTITION_METADATA), text.as_bytes())?;
+    let file = disk.open(
+        &directory.join(log::file_name(Offset(0), FileKind::Log)),
+        OpenMode::Create,
+    )?;
+    disk.sync_directory(directory)?;
+    if let Some(parent) = directory.parent() {
+        disk.sync_directory(parent)?;
+    }
+    Ok(file)
+}
+
+/// Makes the file of the segment at `base`. One left by a crash at the same place holds nothing that
+/// was acknowledged, because recovery has seen it: it is emptied.
+pub fn open_next(disk: &dyn Disk, directory: &Path, base: Offset) -> Result<File> {
+    let file = disk.open(
+        &directory.join(log::file_name(base, FileKind::Log)),
+        OpenMode::Create,
+    )?;
+    disk.truncate(&file, 0)?;
+    Ok(file)
+}
+
+/// Trims a segment to its size (Kafka trusts sizes after a clean stop, and blocks reserved ahead are
+/// given back), writes its indexes and the producer snapshot, and makes all of it durable.
+pub fn seal(disk: &dyn Disk, directory: &Path, sealed: &Sealed, file: &File) -> Result<()> {
+    disk.truncate(file, sealed.size)?;
+    disk.sync(file)?;
+    write_derived(disk, directory, sealed)?;
+    disk.sync_directory(directory)
+}
+
+/// Writes a segment's derived files.
+fn write_derived(disk: &dyn Disk, directory: &Path, sealed: &Sealed) -> Result<()> {
+    let write = |base, kind, content: &[u8]| {
+        write_whole(disk, &directory.join(log::file_name(base, kind)), content)
+    };
+    write(sealed.base, FileKind::Index, &sealed.index)?;
+    write(sealed.base, FileKind::TimeIndex, &sealed.timeindex)?;
+    if let Some(txnindex) = &sealed.txnindex {
+        write(sealed.base, FileKind::TxnIndex, txnindex)?;
+    }
+    if let Some((offset, snapshot)) = &sealed.snapshot {
+        write(*offset, FileKind::Snapshot, snapshot)?;
+    }
+    Ok(())
+}
+
+/// Opens a closed segment's log, and reads its offset index if there is one.
+pub fn open_segment(
+    disk: &dyn Disk,
+    directory: &Path,
+    base: Offset,
+) -> Result<(File, Option<Vec<u8>>)> {
+    let file = disk.open(
+        &directory.join(log::file_name(base, FileKind::Log)),
+        OpenMode::Read,
+    )?;
+    let index = read_if_there(disk, &directory.join(log::file_name(base, FileKind::Index)))?;
+    Ok((file, index))
+}
+
+/// Renames the directory, so that a topic of the same name can be made at once, then removes it.
+pub fn delete_partition(disk: &dyn Disk, directory: &Path, renamed: &Path) -> Result<()> {
+    disk.rename(directory, renamed)?;
+    if let Some(parent) = directory.parent() {
+        disk.sync_directory(parent)?;
+    }
+    remove_directory_with_files(disk, renamed)
+}
+
+/// Removes a directory and the plain files in it.
+pub fn remove_directory_with_files(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    for entry in disk.list(directory)? {
+        disk.unlink(&directory.join(entry.name))?;
+    }
+    disk.remove_directory(directory)
+}
+
+/// Replaces files one after the other, then unlinks others; what is not there to unlink is gone
+/// already.
+pub fn replace_all(
+    disk: &dyn Disk,
+    files: &[(PathBuf, Vec<u8>)],
+    unlink: &[PathBuf],
+) -> Result<()> {
+    for (path, content) in files {
+        replace(disk, path, content)?;
+    }
+    for path in unlink {
+        match disk.unlink(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes `content` beside `path`, syncs it, renames it over `path` and syncs the directory: after a
+/// crash there is either the old content or the new.
+pub fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = PathBuf::from(beside);
+    write_whole(disk, &beside, content)?;
+    disk.rename(&beside, path)?;
+    match path.parent() {
+        Some(parent) => disk.sync_directory(parent),
+        None => Ok(()),
+    }
+}
+
+/// Makes `path` hold exactly `content`, durable but for its name.
+pub fn write_whole(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    let file = disk.open(path, OpenMode::Create)?;
+    disk.truncate(&file, 0)?;
+    write_all_at(disk, &file, 0, content)?;
+    disk.sync(&file)
+}
+
+/// Writes all of `bytes`, going on after short writes.
+pub fn write_all_at(disk: &dyn Disk, file: &File, position: u64, bytes: &[u8]) -> Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match disk.write_at(file, position + done as u64, &bytes[done..])? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            count => done += count,
+        }
+    }
+    Ok(())
+}
+
+/// The whole content of a file that is expected to be small.
+pub fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>> {
+    let file = disk.open(path, OpenMode::Read)?;
+    read_open(disk, &file)
+}
+
+/// The same of an open file.
+pub fn read_open(disk: &dyn Disk, file: &File) -> Result<Vec<u8>> {
+    let length = disk.info(file)?.length;
+    if length > WHOLE_FILE_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::InvalidData,
+            format!("{length} bytes are too many"),
+        ));
+    }
+    let mut content = vec![0; length as usize];
+    let mut done = 0;
+    while done < content.len() {
+        match disk.read_at(file, done as u64, &mut content[done..])? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    content.truncate(done);
+    Ok(content)
+}
+
+/// The content, or `None` where there is no such file.
+pub fn read_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
+    match read_whole(disk, path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// mkdir that is content with an existing directory.
+pub fn make_directory(disk: &dyn Disk, path: &Path) -> Result<()> {
+    match disk.create_directory(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Finds an offset by time: opens what the look-up names and lets it read.
+pub fn look_up_time(
+    disk: &dyn Disk,
+    directory: &Path,
+    lookup: &TimeLookup,
+) -> Result<Option<TimeFound>> {
+    let path = |kind| directory.join(log::file_name(lookup.segment, kind));
+    let file = disk.open(&path(FileKind::Log), OpenMode::Read)?;
+    let source = FileSource::new(disk, file)?;
+    let (index, timeindex) = match lookup.wants_indexes() {
+        true => (
+            read_if_there(disk, &path(FileKind::Index))?,
+            read_if_there(disk, &path(FileKind::TimeIndex))?,
+        ),
+        false => (None, None),
+    };
+    lookup.run(&source, index.as_deref(), timeindex.as_deref())
+}
+
+/// A file's bytes, for what reads logs.
+pub struct FileSource<'a> {
+    disk: &'a dyn Disk,
+    file: File,
+    length: u64,
+}
+
+impl<'a> FileSource<'a> {
+    /// Wraps an open file, whose length it takes now.
+    pub fn new(disk: &'a dyn Disk, file: File) -> Result<Self> {
+        let length = disk.info(&file)?.length;
+        Ok(FileSource { disk, file, length })
+    }
+}
+
+impl log::Source for FileSource<'_> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, position: u64, into: &mut [u8]) -> Result<usize> {
+        self.disk.read_at(&self.file, position, into)
+    }
+}

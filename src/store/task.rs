@@ -1,0 +1,133 @@
+//! Everything a shard wants done off its thread: plain values, each performed by one function over a
+//! [`Disk`]. Whatever touches names, lengths or durability of files is here; shards themselves only
+//! append and read.
+
+use super::files;
+use crate::io::{self, Disk, File};
+use crate::log;
+use crate::types::{Offset, TopicId};
+use std::io::Result;
+use std::path::PathBuf;
+
+/// Work for the threads beside the shards.
+#[derive(Debug)]
+pub enum Task {
+    /// Makes a partition's directory with its id and an empty first segment. -> `Opened`.
+    CreatePartition {
+        /// `<log dir>/<topic>-<partition>`.
+        directory: PathBuf,
+        /// Written to `partition.metadata`.
+        topic: TopicId,
+    },
+    /// Makes the file of the next segment. -> `Opened`. Appends wait for this one, so it does
+    /// nothing else.
+    OpenNext {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// Base offset of the new segment.
+        base: Offset,
+    },
+    /// Leaves a segment as Kafka would: trimmed, its derived files beside it, all durable.
+    /// -> `Finished`.
+    Seal {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// The derived files.
+        sealed: log::Sealed,
+        /// The segment's file.
+        file: File,
+    },
+    /// Opens a closed segment and reads its offset index. -> `Segment`.
+    OpenSegment {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// The segment.
+        base: Offset,
+    },
+    /// Makes a file's bytes durable. -> `Finished`.
+    Sync {
+        /// The file.
+        file: File,
+    },
+    /// Cuts a file back after a failed append. -> `Finished`.
+    Truncate {
+        /// The file.
+        file: File,
+        /// What stays, in bytes.
+        length: u64,
+    },
+    /// Reserves blocks ahead of the appends. -> `Finished`.
+    Allocate {
+        /// The file.
+        file: File,
+        /// Up to which position, in bytes.
+        length: u64,
+    },
+    /// Replaces the content of files, one after the other, so that the old or the new content of
+    /// each survives any crash; then removes others. -> `Finished`.
+    Replace {
+        /// Paths and contents.
+        files: Vec<(PathBuf, Vec<u8>)>,
+        /// What goes afterwards.
+        unlink: Vec<PathBuf>,
+    },
+    /// Takes a deleted partition's directory out of the way, then removes it. -> `Finished`.
+    DeletePartition {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// Its name meanwhile: `<topic>-<partition>.<32 hex>-delete`.
+        renamed: PathBuf,
+    },
+    /// Finds an offset by time. -> `Found`.
+    LookUpTime {
+        /// Segments as they were when asked.
+        lookup: log::TimeLookup,
+        /// The partition's directory.
+        directory: PathBuf,
+    },
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub enum TaskOutcome {
+    /// The file that was made.
+    Opened(Result<File>),
+    /// A closed segment's file and the bytes of its offset index, if there is one.
+    Segment(Result<(File, Option<Vec<u8>>)>),
+    /// Success or failure, nothing else.
+    Finished(Result<()>),
+    /// What was found by time.
+    Found(Result<Option<log::TimeFound>>),
+}
+
+impl io::Task for Task {
+    type Outcome = TaskOutcome;
+
+    fn run(self, disk: &dyn Disk) -> TaskOutcome {
+        use TaskOutcome::*;
+        match self {
+            Task::CreatePartition { directory, topic } => {
+                Opened(files::create_partition(disk, &directory, topic))
+            }
+            Task::OpenNext { directory, base } => Opened(files::open_next(disk, &directory, base)),
+            Task::Seal {
+                directory,
+                sealed,
+                file,
+            } => Finished(files::seal(disk, &directory, &sealed, &file)),
+            Task::OpenSegment { directory, base } => {
+                Segment(files::open_segment(disk, &directory, base))
+            }
+            Task::Sync { file } => Finished(disk.sync(&file)),
+            Task::Truncate { file, length } => Finished(disk.truncate(&file, length)),
+            Task::Allocate { file, length } => Finished(disk.allocate(&file, length)),
+            Task::Replace { files, unlink } => Finished(files::replace_all(disk, &files, &unlink)),
+            Task::DeletePartition { directory, renamed } => {
+                Finished(files::delete_partition(disk, &directory, &renamed))
+            }
+            Task::LookUpTime { lookup, directory } => {
+                Found(files::look_up_time(disk, &directory, &lookup))
+            }
+        }
+    }
+}
