@@ -4,6 +4,7 @@
 //! The reader takes what lies whole and sound and reports where it stopped; it is for the caller to
 //! cut the file there, as Kafka does at every start. What is sound but makes no sense is an error.
 
+use super::files::QuorumState;
 use super::image::{Image, LogPosition};
 use super::replay::ReplayError;
 use super::snapshot::snapshot_records;
@@ -191,6 +192,29 @@ impl State {
         self.position.epoch = epoch;
         self.timestamp = timestamp;
         Ok(())
+    }
+
+    /// The epoch that this node, its quorum's only voter, leads next: above what the log and
+    /// `quorum-state` have seen.
+    pub fn next_epoch(&self, quorum_state: Option<&QuorumState>) -> LeaderEpoch {
+        let seen = quorum_state.map_or(0, |state| state.epoch);
+        LeaderEpoch(self.position.epoch.0.max(seen).saturating_add(1))
+    }
+
+    /// The batch that opens an epoch: its leader and, in a new log, what `quorum` says. To be appended,
+    /// then taken in with [`State::replay_log`].
+    pub fn opening_batch(
+        &self,
+        node: NodeId,
+        quorum: &Quorum,
+        epoch: LeaderEpoch,
+        timestamp: Timestamp,
+    ) -> Vec<u8> {
+        let mut controls = vec![leader_change(node)];
+        if self.position.end == Offset(0) && quorum.kraft_version > 0 {
+            controls.extend(quorum.records());
+        }
+        encode_control_batch(&controls, self.position.end, epoch, timestamp)
     }
 
     /// The batch for these records at the end of this log.

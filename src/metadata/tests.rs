@@ -7,7 +7,7 @@ use crate::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, Time
 use crate::wire::{
     AccessControlEntryRecord, BeginTransactionRecord, ClearElrRecord, ClientQuotaRecord,
     ClientQuotaRecordEntity, ConfigRecord, ErrorCode, FeatureLevelRecord, MetadataRecord,
-    PartitionChangeRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
+    PartitionChangeRecord, Reader, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
     UserScramCredentialRecord,
 };
 use std::collections::BTreeMap;
@@ -51,9 +51,8 @@ impl Node {
                 endpoints: vec![("CONTROLLER".into(), "localhost".into(), 9093)],
             }]),
         };
-        let mut controls = vec![leader_change(NODE)];
-        controls.extend(quorum.records());
-        node.log = encode_control_batch(&controls, Offset(0), EPOCH, TIME);
+        assert_eq!(node.state.next_epoch(None), EPOCH);
+        node.log = node.state.opening_batch(NODE, &quorum, EPOCH, TIME);
         node.state.replay_log(&node.log).expect("ours");
         node
     }
@@ -662,6 +661,46 @@ fn a_record_of_a_later_kafka_ends_the_reading() {
         State::new().replay_log(&log.finish()),
         Err(LogFault::Gap(Offset(5)))
     );
+}
+
+#[test]
+fn the_records_of_a_kafka_lead_to_its_cluster() {
+    // A combined node of Apache Kafka 4.2: started, one topic made, stopped; then its bootstrap file.
+    let text = include_str!("../../tests/wire/kafka_records.txt");
+    let mut image = Image::new();
+    let log = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .take_while(|line| !line.starts_with("control 00000003"))
+        .filter_map(|line| line.strip_prefix("data - "));
+    for hex in log {
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+        let value: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        let mut reader = Reader::new([&value[..]]);
+        let (record, version) = MetadataRecord::decode(&mut reader).expect("Kafka's");
+        image.replay(&record).expect("fits");
+        if image.metadata_version() > 0 {
+            assert_eq!(version, record_version(&record, 29), "{record:?}");
+        }
+    }
+    assert_eq!(image.metadata_version(), 29);
+    assert_eq!(image.controllers().count(), 1);
+    let broker = image.broker(NODE).expect("registered");
+    assert!(broker.fenced && broker.in_controlled_shutdown);
+    assert_eq!(
+        (broker.epoch, &broker.endpoints[0].name[..]),
+        (13, "PLAINTEXT")
+    );
+    let topic = image.topic("t").expect("made");
+    assert_eq!(
+        image.config_value(&Resource::topic("t"), "segment.bytes"),
+        Some("3000000")
+    );
+    let partition = &topic.partitions[&PartitionIndex(0)];
+    assert_eq!(partition.leader, NO_LEADER);
+    assert_eq!(partition.elr, [NODE]);
+    assert_eq!(partition.leader_epoch, LeaderEpoch(1));
+    assert_eq!(partition.directories, broker.log_dirs);
 }
 
 /// A node with something of every kind.
