@@ -2,7 +2,12 @@ module millstream/clients
 
 go 1.26.8
 
-require github.com/segmentio/kafka-go v0.4.50
+require (
+	github.com/segmentio/kafka-go v0.4.50
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0
+)
 
 require (
 	github.com/klauspost/compress v1.20.3 // indirect
