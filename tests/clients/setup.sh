@@ -36,7 +36,7 @@ setup_java() {
     need javac openjdk-17-jdk-headless
     need mvn maven
     if ! (cd "$CACHE/jars" 2>/dev/null && sha256sum --quiet -c "$HERE/java/jars.sha256") 2>/dev/null; then
-        rm -rf "$CACHE/jars"
+        rm -rf "$CACHE/jars" "$CACHE/tools.jsa"
         mvn -q -B -f "$HERE/java/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
             -DoutputDirectory="$CACHE/jars" >&2 || exit 1
         (cd "$CACHE/jars" && sha256sum --quiet -c "$HERE/java/jars.sha256") || fail "the jars are not the pinned ones"
