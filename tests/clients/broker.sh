@@ -59,7 +59,7 @@ java_run() {
     local archive=()
     [ -s "$CACHE/tools.jsa" ] && archive=(-XX:SharedArchiveFile="$CACHE/tools.jsa")
     # shellcheck disable=SC2086
-    java ${JAVA_OPTS:--Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${archive[@]+"${archive[@]}"}} \
+    ${EXEC:-} java ${JAVA_OPTS:--Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${archive[@]+"${archive[@]}"}} \
         -Xlog:disable -Xlog:all=error:stderr \
         -Dlog4j2.configurationFile="$HERE/java/log4j2.xml" -cp "$CACHE/jars/*" "$@"
 }
@@ -94,7 +94,8 @@ broker_start() {
     fi
     port=$(<"$dir/port")
     if [ "$KIND" = kafka ]; then
-        JAVA_OPTS="${KAFKA_HEAP:--Xms256m -Xmx768m} -XX:+UseG1GC" java_run kafka.Kafka "$dir/server.properties" \
+        # exec: the pid must be the JVM's, not that of a shell around it.
+        EXEC=exec JAVA_OPTS="${KAFKA_HEAP:--Xms256m -Xmx768m} -XX:+UseG1GC" java_run kafka.Kafka "$dir/server.properties" \
             >>"$dir/broker.log" 2>&1 &
     elif [ "${PROPERTIES:-}" = 1 ]; then
         "$MILLSTREAM" serve "$dir/server.properties" >>"$dir/broker.log" 2>&1 &
@@ -134,6 +135,7 @@ broker_stop() {
     wait "$BROKER_PID"
     status=$?
     forget "$BROKER_PID"
+    nobody_listens
     # A JVM that ends on SIGTERM says 143.
     [ $status = 0 ] || [ "$KIND $status" = "kafka 143" ] || fail "the broker ended with status $status"
 }
@@ -141,8 +143,18 @@ broker_stop() {
 # broker_kill: kill -9, as a crash of the process is.
 broker_kill() {
     kill -9 "$BROKER_PID" 2>/dev/null || fail "the broker was dead before it was killed"
+    gone
+}
+
+# gone: the broker was killed; wait for its end.
+gone() {
     wait "$BROKER_PID" 2>/dev/null
     forget "$BROKER_PID"
+    nobody_listens
+}
+
+nobody_listens() {
+    if (exec 3<>"/dev/tcp/${BROKER/:/\/}") 2>/dev/null; then fail "the broker is gone, yet something listens on $BROKER"; fi
 }
 
 forget() {

@@ -18,14 +18,15 @@ broker_start "$dir"
     -config segment.bytes=1048576 -stall 120s 2>"$WORK/load.log" &
 load_pid=$!
 
+until [ -s "$WORK/ids" ]; do kill -0 $load_pid || fail "the load did not start"; sleep 0.1; done
+sleep 2
 for kill in $(seq 1 "$kills"); do
     sleep "1.$((RANDOM % 10))"
-    kill -0 $load_pid 2>/dev/null || { cat "$WORK/load.log" >&2; fail "the load ended early"; }
+    kill -0 $load_pid 2>/dev/null || { tail "$WORK/load.log" >&2; fail "the load ended early"; }
     if [ $((kill % 2)) = 0 ]; then
         # Ends the broker itself, at the first new segment it sees.
         python3 "$(dirname "$0")/kill_at_roll.py" "$BROKER_PID" "$dir/data" 30 || fail "no segment rolled"
-        wait "$BROKER_PID" 2>/dev/null
-        forget "$BROKER_PID"
+        gone
     else
         broker_kill
     fi
@@ -36,7 +37,7 @@ done
 
 sleep 2
 kill -TERM $load_pid
-wait $load_pid || { cat "$WORK/load.log" >&2; fail "the load found errors"; }
+wait $load_pid || { tail -n 25 "$WORK/load.log" >&2; fail "the load found errors"; }
 tail -n 2 "$WORK/load.log" >&2
 repeated=$(sort "$WORK/ids" | uniq -d)
 [ -z "$repeated" ] || fail "producer ids handed out twice: $repeated"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -51,7 +53,6 @@ func consumeFranz(ctx context.Context, wanted []int, visit func(*kgo.Record) boo
 			if !*crashes {
 				log.Fatalf("WRONG: fetch of partition %d: %v", partition, err)
 			}
-			log.Printf("fetch of partition %d: %v", partition, err)
 		})
 		for records := fetches.RecordIter(); !records.Done(); {
 			if !visit(records.Next()) {
@@ -76,7 +77,7 @@ func consumeSegmentio(ctx context.Context, partition int, c *checker) {
 			if !*crashes {
 				log.Fatalf("WRONG: partition %d: %v", partition, err)
 			}
-			log.Printf("partition %d: %v", partition, err)
+			time.Sleep(50 * time.Millisecond)
 			continue
 		}
 		c.observe(partition, message.Offset, message.Value)
@@ -99,8 +100,9 @@ func createTopic() {
 		}
 	}
 	answer, err := a.CreateTopic(context.Background(), int32(*partitions), 1, configs, *topic)
-	must(err, "create the topic")
-	must(answer.Err, "create the topic")
+	if !errors.Is(answer.Err, kerr.TopicAlreadyExists) {
+		must(err, "create the topic")
+	}
 	for { // Its leaders are known a little later.
 		details, err := a.ListTopics(context.Background(), *topic)
 		must(err, "metadata")

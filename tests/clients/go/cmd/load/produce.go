@@ -135,6 +135,10 @@ func (s *franzSender) close() {
 
 func noteProducerID(client *kgo.Client) {
 	id, epoch, err := client.ProducerID(context.Background())
+	for err != nil && *crashes {
+		time.Sleep(100 * time.Millisecond)
+		id, epoch, err = client.ProducerID(context.Background())
+	}
 	must(err, "the producer's id")
 	file, err := os.OpenFile(*idFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	must(err, *idFile)
