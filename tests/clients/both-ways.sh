@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# A data directory and its server.properties, made by Apache Kafka, move to the broker under test and back and forth
+# again. Each broker must find what the one before it left: topics, their ids and configs, offsets, records,
+# the sequences of idempotent producers; and hand out producer ids that were never used. Then it adds its own.
+set -u -o pipefail
+source "$(dirname "$0")/broker.sh"
+work_dir both-ways
+tested=$KIND
+began=$(date +%s%3N)
+dir=$WORK/broker
+TOOLS=org.apache.kafka.tools
+export PROPERTIES=1 # the server.properties, as Kafka's sample makes it, is all that a broker is given
+
+topics() { java_run $TOOLS.TopicCommand --bootstrap-server "$BROKER" "$@" 2>>"$WORK/err" || { tail "$WORK/err" >&2; fail "kafka-topics $*"; }; }
+
+# state FILE: all that must survive a change of broker.
+state() {
+    local topic partition
+    {
+        topics --describe | sort
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time earliest | sed 's/^/earliest /' | sort
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time latest | sort | tee "$WORK/ends"
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time max-timestamp | sed 's/^/max-timestamp /' | sort
+        while IFS=: read -r topic partition _; do
+            kcat -b "$BROKER" -q -C -t "$topic" -p "$partition" -o beginning -e -X check.crcs=true \
+                -f '%t %p %o %T %K:%k %h %S:%s\n' >"$WORK/records" || fail "cannot read $topic/$partition"
+            echo "$topic/$partition: $(wc -l <"$WORK/records") records, $(sha256sum <"$WORK/records" | cut -c1-16)"
+            head -n 1 "$WORK/records" | cut -c1-200
+        done <"$WORK/ends"
+    } >"$1"
+    grep -q 'records, ' "$1" || fail "the state is empty"
+}
+
+# new_ids: three producer ids, each above all that came before.
+new_ids() {
+    local id
+    for id in $("$CACHE/bin/load" -producer-ids 3 | cut -d' ' -f1); do
+        [ "$id" -gt "${highest:--1}" ] || fail "producer id $id was handed out after $highest"
+        highest=$id
+    done
+}
+
+# add STEP: topics and records of this step, in new and old topics, by several clients.
+add() {
+    local step=$1 codec
+    topics --create --topic "made-$step" --partitions 3 --config retention.ms=$((86400000 + step)) --config segment.bytes=1048576 >/dev/null
+    topics --create --topic "plain-$step" >/dev/null
+    "$CACHE/bin/load" -topic "load-$step" -partitions 4 -mib 12 -config segment.bytes=1048576 2>"$WORK/load" || { cat "$WORK/load" >&2; fail "the load of step $step"; }
+    for codec in none gzip snappy lz4 zstd; do
+        seq 1 200 | sed "s/.*/key-&:$codec of step $step, &/" |
+            kcat -b "$BROKER" -P -t made-1 -p 2 -K : -z $codec -H step="$step" -X enable.idempotence=true || fail "kcat of step $step"
+        seq 1 200 | kcat -b "$BROKER" -P -t "plain-$step" -z $codec || fail "kcat of step $step"
+    done
+    sequences "$step"
+    new_ids
+}
+
+# sequences STEP: producer 4242 sent the sequences up to 2 x STEP - 3 in the steps before; its last batch comes again,
+# then the next one, then one from beyond a gap.
+sequences() {
+    local next=$((2 * ($1 - 1)))
+    send() { "$CACHE/bin/sequence" -broker "$BROKER" -topic plain-1 -producer 4242 -at "$began" -sequence "$1"; }
+    if [ "$1" -gt 1 ]; then
+        [ "$(send $((next - 2)))" = "$acknowledged" ] || fail "step $1: a repeated batch was answered otherwise than '$acknowledged'"
+    fi
+    acknowledged=$(send $next)
+    [[ $acknowledged = ok* ]] || fail "step $1: the next sequence was answered with '$acknowledged'"
+    [ "$(send $next)" = "$acknowledged" ] || fail "step $1: a batch sent twice was answered otherwise than '$acknowledged'"
+    [ "$(send $((next + 10)))" = OUT_OF_ORDER_SEQUENCE_NUMBER ] || fail "step $1: a gap in the sequence was accepted"
+}
+
+step=0
+for KIND in kafka "$tested" kafka "$tested"; do
+    step=$((step + 1))
+    broker_start "$dir"
+    if [ $step -gt 1 ]; then
+        state "$WORK/found-$step"
+        diff "$WORK/left-$((step - 1))" "$WORK/found-$step" >"$WORK/diff" || { cut -c1-250 "$WORK/diff" | head -20 >&2; fail "step $step, $KIND: it is not what step $((step - 1)) left"; }
+    fi
+    add $step
+    state "$WORK/left-$step"
+    broker_stop
+    say "step $step, $KIND: $(grep -c TopicId "$WORK/left-$step") topics, $(awk '/records, / {n += $2} END {print n}' "$WORK/left-$step") records"
+done
+say "both ways: all checks passed"
