@@ -1,0 +1,269 @@
+// Hostile sends a broker what no client should: random bytes, frames cut off, frames whose lengths and counts
+// lie, and a thousand connections that send a byte a second. Meanwhile a healthy client produces and fetches;
+// its 99th percentile must stay within twice what it was before (or a floor, below which a difference is noise).
+//
+//	hostile -broker HOST:PORT -seconds 20
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/rand"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+var (
+	broker  = flag.String("broker", os.Getenv("BROKER"), "address of the broker")
+	seconds = flag.Int("seconds", 20, "how long")
+	slow    = flag.Int("slow", 1000, "connections that send a byte a second")
+	seed    = flag.Int64("seed", time.Now().UnixNano(), "of the bytes")
+	factor  = flag.Float64("factor", 2, "how much slower the healthy client may become; 0: it is only told")
+	floor   = flag.Duration("floor", 5*time.Millisecond, "a 99th percentile below this is always good")
+)
+
+func main() {
+	flag.Parse()
+	log.Printf("seed %d", *seed)
+	healthy := newHealthy()
+	healthy.run(2 * time.Second) // warm
+	before := healthy.run(time.Duration(max(5, *seconds/4)) * time.Second)
+	log.Printf("healthy client alone: %s", before)
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(*seconds+5)*time.Second)
+	var running sync.WaitGroup
+	var attacks [len(kinds)]atomic.Int64
+	for i := range kinds {
+		running.Go(func() { attack(ctx, *seed+int64(i), kinds[i].bytes, &attacks[i]) })
+	}
+	for range *slow {
+		running.Go(func() { drip(ctx) })
+	}
+	time.Sleep(time.Second) // all are connected
+	during := healthy.run(time.Duration(*seconds) * time.Second)
+	log.Printf("healthy client among %d slow connections and attacks: %s", *slow, during)
+	cancel()
+	running.Wait()
+	for i := range kinds {
+		log.Printf("%8d times %s", attacks[i].Load(), kinds[i].what)
+		if attacks[i].Load() == 0 {
+			log.Fatal("WRONG: an attack never took place")
+		}
+	}
+	after := healthy.run(2 * time.Second)
+	log.Printf("healthy client afterwards: %s", after)
+	if limit := max(time.Duration(*factor*float64(before.p99)), *floor); *factor > 0 && during.p99 > limit {
+		log.Fatalf("WRONG: its 99th percentile rose from %v to %v", before.p99, during.p99)
+	}
+}
+
+// healthy produces a record, acknowledged, and fetches it back, over and over.
+type healthy struct {
+	client *kgo.Client
+}
+
+type figures struct {
+	rounds   int
+	p50, p99 time.Duration
+	worst    time.Duration
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf("%d rounds, p50 %v, p99 %v, worst %v", f.rounds, f.p50, f.p99, f.worst)
+}
+
+func newHealthy() *healthy {
+	topic := fmt.Sprintf("healthy-%d", time.Now().UnixNano())
+	client, err := kgo.NewClient(kgo.SeedBrokers(*broker), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(0),
+		kgo.RecordRetries(0), kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.LeaderAck()), kgo.FetchMaxWait(time.Second),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}))
+	must(err)
+	created, err := kadm.NewClient(client).CreateTopic(context.Background(), 1, 1, nil, topic)
+	must(err)
+	must(created.Err)
+	time.Sleep(500 * time.Millisecond)
+	return &healthy{client}
+}
+
+func (h *healthy) run(length time.Duration) figures {
+	var took []time.Duration
+	value := make([]byte, 1000)
+	for until := time.Now().Add(length); time.Now().Before(until); {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		began := time.Now()
+		must(h.client.ProduceSync(ctx, kgo.SliceRecord(value)).FirstErr())
+		fetched := h.client.PollFetches(ctx)
+		must(fetched.Err())
+		took = append(took, time.Since(began))
+		cancel()
+		if fetched.NumRecords() != 1 {
+			log.Fatalf("WRONG: a round fetched %d records", fetched.NumRecords())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	slices.Sort(took)
+	return figures{len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
+}
+
+func must(err error) {
+	if err != nil {
+		log.Fatalf("WRONG: %v", err)
+	}
+}
+
+var kinds = [...]struct {
+	what  string
+	bytes func(*rand.Rand) []byte
+}{
+	{"random bytes", randomBytes},
+	{"a frame that says it is huge", hugeFrame},
+	{"a true request, cut off", func(r *rand.Rand) []byte { f := request(r); return f[:r.Intn(len(f))] }},
+	{"a true request with a flipped bit", flippedBits},
+	{"a true request with an absurd count", absurdCounts},
+	{"a true request of an API or version that does not exist", unknownVersions},
+	{"many requests at once, none of whose answers is read", pipelined},
+}
+
+// attack connects, sends, and leaves after a moment, again and again, not faster than 200 times a second.
+func attack(ctx context.Context, seed int64, bytes func(*rand.Rand) []byte, count *atomic.Int64) {
+	random := rand.New(rand.NewSource(seed))
+	for ctx.Err() == nil {
+		conn, err := net.DialTimeout("tcp", *broker, 5*time.Second)
+		if err != nil {
+			log.Fatalf("WRONG: the broker does not accept: %v", err)
+		}
+		conn.SetDeadline(time.Now().Add(time.Second))
+		conn.Write(bytes(random)) // The broker may have hung up: that is its right.
+		if random.Intn(2) == 0 {
+			io.CopyN(io.Discard, conn, 1<<16)
+		}
+		conn.Close()
+		count.Add(1)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// drip is a connection that sends a produce request of 1 MiB, a byte a second; if hung up on, it comes again.
+func drip(ctx context.Context) {
+	frame := binary.BigEndian.AppendUint32(nil, 1<<20)
+	frame = append(frame, formatted(kmsg.NewPtrProduceRequest(), 9)[4:]...)
+	for ctx.Err() == nil {
+		conn, err := net.DialTimeout("tcp", *broker, 10*time.Second)
+		if err != nil {
+			log.Fatalf("WRONG: the broker does not accept: %v", err)
+		}
+		for i := 0; ctx.Err() == nil; i++ {
+			if _, err := conn.Write(frame[i%len(frame) : i%len(frame)+1]); err != nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+		conn.Close()
+	}
+}
+
+func randomBytes(r *rand.Rand) []byte {
+	bytes := make([]byte, 1+r.Intn(4096))
+	r.Read(bytes)
+	if r.Intn(2) == 0 { // as a frame of the right length
+		binary.BigEndian.PutUint32(append(bytes, 0, 0, 0, 0), uint32(max(0, len(bytes)-4)))
+	}
+	return bytes
+}
+
+func hugeFrame(r *rand.Rand) []byte {
+	lengths := []uint32{1<<31 - 1, 1 << 31, 1<<32 - 1, 0, 1, 7, 100 << 20, 104857600, 104857601, 90 << 20}
+	return append(binary.BigEndian.AppendUint32(nil, lengths[r.Intn(len(lengths))]), request(r)[4:]...)
+}
+
+func flippedBits(r *rand.Rand) []byte {
+	frame := request(r)
+	for range 1 + r.Intn(8) {
+		frame[4+r.Intn(len(frame)-4)] ^= 1 << r.Intn(8)
+	}
+	return frame
+}
+
+// absurdCounts overwrites four bytes somewhere with a large count or with a varint that never ends.
+func absurdCounts(r *rand.Rand) []byte {
+	frame := request(r)
+	counts := [][]byte{{0x7f, 0xff, 0xff, 0xff}, {0x80, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}, {0xff, 0xff, 0xff, 0x7f}, {0, 0xff, 0xff, 0xff}}
+	copy(frame[min(12+r.Intn(len(frame)), len(frame)-1):], counts[r.Intn(len(counts))])
+	return frame
+}
+
+func unknownVersions(r *rand.Rand) []byte {
+	frame := request(r)
+	keys := []uint16{uint16(r.Intn(100)), 4, 5, 6, 7, 52, 999, 0x7fff, 0xffff}
+	binary.BigEndian.PutUint16(frame[4:], keys[r.Intn(len(keys))])
+	binary.BigEndian.PutUint16(frame[6:], uint16(r.Intn(1<<16)))
+	return frame
+}
+
+func pipelined(r *rand.Rand) []byte {
+	var frames []byte
+	for range 200 {
+		frames = append(frames, request(r)...)
+	}
+	return frames
+}
+
+// request is a sound request, in some version, of one of the APIs that every broker has.
+func request(r *rand.Rand) []byte {
+	topic := "hostile"
+	switch r.Intn(7) {
+	case 0:
+		return formatted(kmsg.NewPtrApiVersionsRequest(), r.Intn(5))
+	case 1:
+		metadata := kmsg.NewPtrMetadataRequest()
+		metadata.Topics = []kmsg.MetadataRequestTopic{{Topic: &topic}}
+		return formatted(metadata, r.Intn(10))
+	case 2:
+		produce := kmsg.NewPtrProduceRequest()
+		produce.Acks, produce.TimeoutMillis = int16(r.Intn(3)-1), 1000
+		records := make([]byte, 61+r.Intn(500))
+		r.Read(records)
+		if r.Intn(2) == 0 { // a header that looks sound up to its CRC
+			copy(records, make([]byte, 12))
+			binary.BigEndian.PutUint32(records[8:], uint32(len(records)-12))
+			records[16] = 2
+		}
+		produce.Topics = []kmsg.ProduceRequestTopic{{Topic: topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Records: records}}}}
+		return formatted(produce, 3+r.Intn(8))
+	case 3:
+		fetch := kmsg.NewPtrFetchRequest()
+		fetch.MaxWaitMillis, fetch.MaxBytes, fetch.SessionEpoch = 500, 1<<31-1, int32(r.Intn(3)-1)
+		fetch.Topics = []kmsg.FetchRequestTopic{{Topic: topic, Partitions: []kmsg.FetchRequestTopicPartition{{Partition: int32(r.Intn(4) - 1), FetchOffset: r.Int63() - r.Int63(), PartitionMaxBytes: 1<<31 - 1}}}}
+		return formatted(fetch, 4+r.Intn(9))
+	case 4:
+		offsets := kmsg.NewPtrListOffsetsRequest()
+		offsets.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Timestamp: int64(r.Intn(12) - 10)}}}}
+		return formatted(offsets, 1+r.Intn(7))
+	case 5:
+		create := kmsg.NewPtrCreateTopicsRequest()
+		create.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "bad name/", NumPartitions: 1<<31 - 1, ReplicationFactor: 1}}
+		return formatted(create, 2+r.Intn(5))
+	default:
+		return formatted(kmsg.NewPtrInitProducerIDRequest(), r.Intn(5))
+	}
+}
+
+func formatted(request kmsg.Request, version int) []byte {
+	request.SetVersion(int16(version))
+	return kmsg.NewRequestFormatter(kmsg.FormatterClientID("hostile")).AppendRequest(nil, request, 1)
+}
