@@ -6,7 +6,7 @@
 //! that has any (KIP-74); a later partition whose first batch does not fit any more gets nothing.
 
 use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
-use super::{Context, Event, Head, Pending, Progress, by_owner, partition_of};
+use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of};
 use crate::io::{FileRange, Pieces};
 use crate::log::Isolation;
 use crate::net::{Part, Reply};
@@ -228,7 +228,7 @@ impl Fetch {
     }
 
     /// The client is gone.
-    pub(super) fn abandon(mut self: Box<Self>, context: &mut Context<'_>) {
+    pub(super) fn abandon(&mut self, context: &mut Context<'_>) {
         self.unwatch(context);
     }
 
@@ -284,7 +284,11 @@ impl Fetch {
         let share = bytes.div_ceil(owners.len().max(1) as u64);
         for (owner, seen) in owners {
             self.watching.insert(owner);
-            context.asks.watches.push((owner, seen, share));
+            context.asks.watches.push(WatchAsk {
+                shard: owner,
+                seen,
+                bytes: share,
+            });
         }
     }
 
@@ -295,7 +299,7 @@ impl Fetch {
             .extend(std::mem::take(&mut self.watching));
     }
 
-    fn reply(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
+    fn reply(&mut self, context: &mut Context<'_>) -> Progress {
         self.unwatch(context);
         let mut left = self.bytes_max;
         let mut is_first = true;

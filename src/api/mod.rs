@@ -152,10 +152,20 @@ pub struct Context<'a> {
 pub struct Asks {
     /// Each is answered once.
     pub asks: Vec<(ShardId, Ask)>,
-    /// Long polls to begin: partitions, the high watermark seen, and the bytes worth a message.
-    pub watches: Vec<(ShardId, Vec<(PartitionId, Offset)>, u64)>,
+    /// Long polls to begin.
+    pub watches: Vec<WatchAsk>,
     /// Long polls to end.
     pub unwatches: Vec<ShardId>,
+}
+
+/// A long poll to begin on one shard.
+pub struct WatchAsk {
+    /// The owner.
+    pub shard: ShardId,
+    /// The partitions, each with the high watermark last seen.
+    pub seen: Vec<(PartitionId, Offset)>,
+    /// How many bytes more are worth a message.
+    pub bytes: u64,
 }
 
 /// What is known of a request besides its body.

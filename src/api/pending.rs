@@ -68,7 +68,7 @@ impl Pending {
 
     /// The connection is gone: what the request began is ended.
     pub fn abandon(self, context: &mut Context<'_>) {
-        if let Pending::Fetch(fetch) = self {
+        if let Pending::Fetch(mut fetch) = self {
             fetch.abandon(context);
         }
     }

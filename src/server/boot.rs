@@ -101,7 +101,7 @@ pub fn boot(
     let mut shards: Vec<(Shard, u64)> = (0..config.shards)
         .map(|id| {
             let controller = metadata.take().map(|metadata| {
-                let seed = random.next();
+                let seed = random.draw();
                 Controller::new(ControllerSeed { seed, ..metadata })
             });
             let shard = Shard::new(
@@ -112,7 +112,7 @@ pub fn boot(
                 controller,
                 checkpoints.take().unwrap_or_default(),
             );
-            (shard, random.next())
+            (shard, random.draw())
         })
         .collect();
     for partition in found {

@@ -9,7 +9,7 @@
 //! their answers). What cannot be paid waits here, bounded by the requests that connections may
 //! have in flight.
 
-use crate::api::{self, Asks, Context, Identity, Pending, Progress, Session};
+use crate::api::{self, Asks, Context, Identity, Pending, Progress, Session, WatchAsk};
 use crate::config::BrokerConfig;
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
@@ -429,8 +429,9 @@ impl Worker {
         for (to, ask) in asks.asks {
             out.mail.push_back((to, Mail::Ask { from, ask }));
         }
-        for (to, seen, bytes) in asks.watches {
-            out.mail.push_back((to, Mail::Watch { from, seen, bytes }));
+        for WatchAsk { shard, seen, bytes } in asks.watches {
+            out.mail
+                .push_back((shard, Mail::Watch { from, seen, bytes }));
         }
     }
 

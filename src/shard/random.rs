@@ -11,8 +11,8 @@ impl Random {
         Random(seed)
     }
 
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    /// 64 bits more.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,9 +20,9 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// The next 128 bits.
+    /// 128 bits more.
     pub fn bytes(&mut self) -> [u8; 16] {
-        let high = u128::from(self.next()) << 64;
-        (high | u128::from(self.next())).to_be_bytes()
+        let high = u128::from(self.draw()) << 64;
+        (high | u128::from(self.draw())).to_be_bytes()
     }
 }
