@@ -133,6 +133,11 @@ impl SimDisk {
         self.state().fuse = Some(calls);
     }
 
+    /// The machine does not die after all.
+    pub fn survive(&self) {
+        self.state().fuse = None;
+    }
+
     /// Whether the machine has died in the middle of something.
     pub fn is_dead(&self) -> bool {
         self.state().fuse == Some(0)

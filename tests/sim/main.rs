@@ -37,9 +37,16 @@
 
 #![cfg(feature = "mutations")]
 
+mod consumer;
+mod conversation;
 mod disk;
+mod history;
 mod network;
+mod prober;
+mod producer;
 mod random;
+mod records;
+mod scenario;
 mod toy;
 mod trace;
 mod weather;
