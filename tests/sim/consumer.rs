@@ -42,13 +42,15 @@ pub struct ConsumerOptions {
 impl ConsumerOptions {
     /// Those of a seed.
     pub fn draw(random: &mut Random) -> ConsumerOptions {
-        let max_bytes = random.magnitude(1, 4 << 20) as i32;
+        // A wait for more than one byte is only met exactly where the answer has room for it.
+        let min_bytes = *random.pick(&[0, 1, 1, 1, 1, 2_000]);
+        let least = if min_bytes > 1 { 1 << 20 } else { 1 };
         ConsumerOptions {
             version: random.between(4, 18) as i16,
             max_wait_ms: *random.pick(&[0, 50, 500, 8_000, 8_000, 8_000]),
-            min_bytes: *random.pick(&[0, 1, 1, 1, 1, 2_000]).min(&max_bytes),
-            max_bytes,
-            partition_max_bytes: random.magnitude(1, 1 << 20) as i32,
+            min_bytes,
+            max_bytes: random.magnitude(least, 4 << 20) as i32,
+            partition_max_bytes: random.magnitude(least, 1 << 20) as i32,
             jump_percent: *random.pick(&[0, 5, 30]),
             auditor: false,
         }

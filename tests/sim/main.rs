@@ -37,6 +37,7 @@
 
 #![cfg(feature = "mutations")]
 
+mod broker;
 mod consumer;
 mod conversation;
 mod disk;
@@ -46,19 +47,21 @@ mod prober;
 mod producer;
 mod random;
 mod records;
+mod runs;
 mod scenario;
 mod toy;
 mod trace;
 mod weather;
 mod world;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 thread_local! {
     static QUIET: Cell<u32> = const { Cell::new(0) };
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// While it lives, panics of this thread say nothing: they are expected.
+/// While it lives, panics of this thread are noted, not printed: they are what a run may end with.
 pub struct Quiet;
 
 impl Quiet {
@@ -70,6 +73,10 @@ impl Quiet {
             std::panic::set_hook(Box::new(move |info| {
                 if QUIET.get() == 0 {
                     loud(info);
+                } else {
+                    let place = info.location().map(|it| it.to_string()).unwrap_or_default();
+                    let said = info.payload_as_str().unwrap_or("a panic without words");
+                    LAST_PANIC.set(format!("{place}: {said}"));
                 }
             }));
         });
@@ -82,4 +89,9 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         QUIET.set(QUIET.get() - 1);
     }
+}
+
+/// Where and with what words this thread panicked last while it was quiet.
+pub fn last_panic() -> String {
+    LAST_PANIC.with_borrow(String::clone)
 }

@@ -99,7 +99,7 @@ pub struct Network {
 }
 
 enum Kind {
-    Listener(VecDeque<Link>),
+    Listener { open: bool, backlog: VecDeque<Link> },
     Connection(Link),
 }
 
@@ -165,7 +165,10 @@ impl Network {
 
     /// A listening socket for the broker.
     pub fn listen(&mut self) -> Socket {
-        self.socket(Kind::Listener(VecDeque::new()))
+        self.socket(Kind::Listener {
+            open: true,
+            backlog: VecDeque::new(),
+        })
     }
 
     /// Sockets of the broker that are still open, listeners not counted.
@@ -348,8 +351,11 @@ impl Network {
             .sockets
             .iter_mut()
             .find_map(|(number, kind)| match kind {
-                Kind::Listener(backlog) => Some((*number, backlog)),
-                Kind::Connection(_) => None,
+                Kind::Listener {
+                    open: true,
+                    backlog,
+                } => Some((*number, backlog)),
+                _ => None,
             });
         let accepted = match listener {
             Some((number, backlog)) => {
@@ -508,9 +514,12 @@ impl Network {
 
     /// accept(2); `None` if nobody waits.
     pub fn accept(&mut self, listener: i32) -> Option<Result<(Socket, SocketAddr)>> {
-        let Some(Kind::Listener(backlog)) = self.sockets.get_mut(&listener) else {
+        let Some(Kind::Listener { open, backlog }) = self.sockets.get_mut(&listener) else {
             panic!("accept on socket {listener}, which does not listen");
         };
+        if !*open {
+            return Some(Err(Error::from_raw_os_error(libc::EINVAL)));
+        }
         let link = *backlog.front()?;
         if self.random.one_in(self.weather.accept_error_one_in) {
             return Some(Err(Error::from_raw_os_error(libc::EMFILE)));
@@ -529,7 +538,10 @@ impl Network {
 
     /// Whether an accept would give something.
     pub fn has_backlog(&self, listener: i32) -> bool {
-        matches!(self.sockets.get(&listener), Some(Kind::Listener(backlog)) if !backlog.is_empty())
+        match self.sockets.get(&listener) {
+            Some(Kind::Listener { open, backlog }) => !open || !backlog.is_empty(),
+            _ => false,
+        }
     }
 
     /// Whether the socket is ready, or falsely said to be.
@@ -656,6 +668,14 @@ impl Network {
 
     /// shutdown(2) both ways.
     pub fn shutdown(&mut self, socket: i32, now_us: u64) {
+        if let Some(Kind::Listener { open, backlog }) = self.sockets.get_mut(&socket) {
+            *open = false;
+            for link in std::mem::take(backlog) {
+                self.close(link, now_us);
+            }
+            self.touched.push(socket);
+            return;
+        }
         let link = self.link(socket);
         let connection = self.connection(socket);
         if let End::Open(number) = connection.broker {
@@ -687,7 +707,7 @@ impl Network {
         for number in self.closed.take() {
             match self.sockets.remove(&number) {
                 None => {}
-                Some(Kind::Listener(backlog)) => {
+                Some(Kind::Listener { backlog, .. }) => {
                     for link in backlog {
                         self.close(link, now_us);
                     }

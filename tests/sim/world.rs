@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// The calendar at the start of each run, milliseconds.
 const EPOCH_MS: i64 = 1_750_000_000_000;
+/// Characters of a task or a message that are shown.
+const ABRIDGED_CHARS: usize = 200;
 /// Events within one microsecond from which on the broker is taken to be spinning.
 const SPINNING_EVENTS: u64 = 50_000;
 
@@ -906,7 +908,7 @@ impl<T: Task> fmt::Display for Show<'_, Operation<T>> {
                 patience,
                 ..
             } => write!(f, "read {file:?} {position}+{length} {patience:?}"),
-            Operation::Task(task) => write!(f, "{task:?}"),
+            Operation::Task(task) => abridged(f, task),
         }
     }
 }
@@ -932,13 +934,30 @@ impl<N: Node> fmt::Display for Show<'_, Event<N>> {
                     Outcome::Accepted(Err(error)) => write!(f, "accepted {:?}", error.kind()),
                     Outcome::Ready(interest) => write!(f, "ready {interest:?}"),
                     Outcome::ShutDown => write!(f, "shut down"),
-                    Outcome::Done(outcome) => write!(f, "done {outcome:?}"),
+                    Outcome::Done(outcome) => abridged(f, outcome),
                 }
             }
-            Event::Mail(from, mail) => write!(f, "from {} {mail:?}", from.0),
+            Event::Mail(from, mail) => write!(f, "from {} {}", from.0, Abridged(mail)),
             Event::Timeout => write!(f, "timeout"),
             Event::Stop => write!(f, "stop"),
         }
+    }
+}
+
+/// The beginning of what may be long, and a digest of all of it.
+struct Abridged<'a, T>(&'a T);
+
+impl<T: Debug> fmt::Display for Abridged<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        abridged(f, self.0)
+    }
+}
+
+fn abridged(f: &mut fmt::Formatter<'_>, of: &impl Debug) -> fmt::Result {
+    let text = format!("{of:?}");
+    match text.char_indices().nth(ABRIDGED_CHARS) {
+        None => f.write_str(&text),
+        Some((cut, _)) => write!(f, "{}... #{:x}", &text[..cut], digest(text.as_bytes())),
     }
 }
 
