@@ -77,8 +77,6 @@ pub struct Consumer {
     history: Rc<RefCell<History>>,
     conversation: Conversation<Vec<Ask>>,
     positions: BTreeMap<Partition, Position>,
-    /// Only those; all of them if it is empty.
-    share: Vec<Partition>,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -108,14 +106,7 @@ impl Consumer {
             conversation: Conversation::new(format!("consumer-{client}")),
             history,
             positions: BTreeMap::new(),
-            share: Vec::new(),
         }
-    }
-
-    /// Only of that share of them.
-    pub fn of(mut self, share: Vec<Partition>) -> Consumer {
-        self.share = share;
-        self
     }
 
     fn tick(&mut self, stage: &mut Stage<'_>) {
@@ -172,8 +163,7 @@ impl Consumer {
         }
         let history = self.history.borrow();
         let mut asks = Vec::new();
-        let mut partitions = history.partitions();
-        partitions.retain(|partition| self.share.is_empty() || self.share.contains(partition));
+        let partitions = history.partitions();
         for partition in partitions {
             let life = history.lives;
             let position = self.positions.entry(partition).or_default();
@@ -230,7 +220,8 @@ impl Consumer {
             .ask(stage, self.options.version, &request, wait_us, asks);
     }
 
-    fn answered(&mut self, answer: &Answer<Vec<Ask>>, slow: bool, stage: &mut Stage<'_>) {
+    /// Checks an answer; how many bytes of records it had.
+    fn answered(&mut self, answer: &Answer<Vec<Ask>>, slow: bool, stage: &mut Stage<'_>) -> usize {
         let asks = &answer.asked.what;
         let body: FetchResponse<'_> = answer.body();
         assert!(body.error_code.is_none(), "{:?}", body.error_code);
@@ -278,6 +269,7 @@ impl Consumer {
             let wait_us = stage.random.magnitude(1_000, 100_000);
             stage.after(wait_us, RECONNECT);
         }
+        bytes
     }
 
     fn in_order<'a>(
@@ -423,10 +415,13 @@ impl Actor for Consumer {
         let news = self
             .conversation
             .told(told, stage, &self.history.borrow(), &mut answers);
+        let mut empty = false;
         for answer in answers {
-            self.answered(&answer, slow, stage);
+            empty = self.answered(&answer, slow, stage) == 0;
         }
         match news {
+            // One that does not let the broker wait waits itself, or it would do nothing else.
+            News::None if empty && self.options.max_wait_ms < 50 => {}
             News::None | News::Connected if self.history.borrow().phase < Phase::Closing => {
                 self.fetch(stage);
             }

@@ -114,6 +114,8 @@ struct Connection {
     client_half_closes: bool,
     client_reads_at: Option<u64>,
     slow: bool,
+    /// The network or a crash has cut it: however it ends, that is why.
+    cut: bool,
 }
 
 #[derive(Default)]
@@ -211,6 +213,7 @@ impl Network {
                 client_half_closes: false,
                 client_reads_at: None,
                 slow,
+                cut: false,
             },
         );
         let at = now_us + self.latency();
@@ -393,9 +396,7 @@ impl Network {
             }
             // A shut down socket takes no more, and one that is gone answers with a reset.
             (Side::Broker, End::ShutDown(_) | End::Gone, _) => {
-                let at = now_us + self.latency();
-                let reset = Happening::Reset(link, Side::Client, Ending::ResetByBroker);
-                self.schedule.push((at, reset));
+                self.reset_client(link, now_us, Ending::ResetByBroker);
             }
             (Side::Broker, End::Reset(_), _) => {}
             (Side::Client, _, End::Open(_)) => {
@@ -413,6 +414,8 @@ impl Network {
     /// The network breaks a connection: both ends hear of it, each in its time.
     pub fn cut(&mut self, link: Link, now_us: u64) {
         self.resets += 1;
+        let connection = self.connections.get_mut(&link);
+        connection.expect("never removed early").cut = true;
         for side in [Side::Broker, Side::Client] {
             let at = now_us + self.latency();
             self.schedule
@@ -440,6 +443,7 @@ impl Network {
             }
             Side::Client => {
                 if connection.client == End::Open(0) {
+                    let ending = if connection.cut { Ending::Cut } else { ending };
                     connection.client = End::Gone;
                     connection.client_out.clear();
                     self.told
@@ -496,9 +500,14 @@ impl Network {
                 self.client_may_read(link, now_us);
             }
         } else if pipe.fin_arrived {
+            let ending = if connection.cut {
+                Ending::Cut
+            } else {
+                Ending::Closed
+            };
             connection.client = End::Gone;
             self.told
-                .push((connection.actor, Told::Ended(link, Ending::Closed)));
+                .push((connection.actor, Told::Ended(link, ending)));
         }
     }
 
@@ -749,6 +758,7 @@ impl Network {
         for link in links {
             let connection = self.connections.get_mut(&link).expect("just listed");
             let was = std::mem::replace(&mut connection.broker, End::Gone);
+            connection.cut = true;
             connection.to_client.corked.clear();
             if was != End::Gone || connection.client != End::Gone {
                 self.reset_client(link, now_us, Ending::Cut);

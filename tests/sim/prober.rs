@@ -333,6 +333,7 @@ impl Actor for Vandal {
             for link in std::mem::take(&mut self.links) {
                 stage.network.client_close(link, false, stage.now_us);
             }
+            stage.after(50_000, 0);
             return;
         }
         if self.links.len() < 3 {
