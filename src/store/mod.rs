@@ -20,7 +20,7 @@ mod task;
 pub use load::{LoadFault, OpenedLog, open_partition};
 pub use task::{Task, TaskOutcome};
 
-use crate::batch::{Checked, TimestampType};
+use crate::batch::{Checked, HEADER_BYTES, TimestampType};
 use crate::io::{File, FileRange, Operation, Outcome, Patience, Pieces, Token};
 use crate::limits;
 use crate::log::{self, Isolation, Located, Log, Refused, ScanStep};
@@ -166,7 +166,7 @@ enum Beside {
     Sealing { next: Offset },
     Opening(Offset),
     Reserving,
-    Headers,
+    Headers { file: File, from: u64 },
     Epochs,
 }
 
@@ -329,7 +329,18 @@ impl Store {
             // Blocks that could not be reserved are allocated when written; if the disk is full, the
             // append says so.
             (Beside::Reserving, Outcome::Done(TaskOutcome::Finished(_))) => None,
-            (Beside::Headers, Outcome::Read { buffer, result }) => {
+            // Short of a header, and not at the end of the file: reads on.
+            (
+                Beside::Headers { file, from },
+                Outcome::Read {
+                    buffer,
+                    result: Ok(1..),
+                },
+            ) if buffer.len() < HEADER_BYTES => {
+                self.read_on(operation, file, from, buffer, out);
+                None
+            }
+            (Beside::Headers { .. }, Outcome::Read { buffer, result }) => {
                 let bytes = result.map(|_| buffer).map_err(|error| error.to_string());
                 Some(Event::Headers { operation, bytes })
             }
@@ -367,16 +378,30 @@ impl Store {
     pub fn read_headers(&mut self, scan: &Scan, out: &mut Submissions) -> Option<u32> {
         let file = self.file_of(scan.segment)?.clone();
         let operation = self.next_operation();
-        self.beside.insert(operation, Beside::Headers);
+        let buffer = BytesMut::with_capacity(SCAN_BYTES);
+        self.read_on(operation, file, scan.from, buffer, out);
+        Some(operation)
+    }
+
+    /// Reads headers from `from` on, behind those that `buffer` already has.
+    fn read_on(
+        &mut self,
+        operation: u32,
+        file: File,
+        from: u64,
+        buffer: BytesMut,
+        out: &mut Submissions,
+    ) {
         let read = Operation::Read {
-            file,
-            position: scan.from,
-            length: SCAN_BYTES,
-            buffer: BytesMut::with_capacity(SCAN_BYTES),
+            file: file.clone(),
+            position: from + buffer.len() as u64,
+            length: SCAN_BYTES - buffer.len(),
+            buffer,
             patience: Patience::Hot,
         };
+        self.beside
+            .insert(operation, Beside::Headers { file, from });
         out.push((self.token(operation), read));
-        Some(operation)
     }
 
     /// Goes on with a look-up after its headers were read.
