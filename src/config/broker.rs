@@ -51,8 +51,6 @@ pub struct BrokerConfig {
     pub shard_spin_us: u32,
     /// `log.append.mode`.
     pub append_mode: AppendMode,
-    /// `fetch.cold.mode`.
-    pub cold_mode: ColdMode,
     /// `millstream.produce.validation=records`: compressed batches are inflated and checked record by
     /// record, instead of by header, size and CRC alone.
     pub validate_records: bool,
@@ -109,15 +107,6 @@ pub enum AppendMode {
     Inline,
 }
 
-/// `fetch.cold.mode`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ColdMode {
-    /// Read into memory on a worker, then sent.
-    Read,
-    /// Spliced into a pipe on a worker, then into the socket.
-    Splice,
-}
-
 impl BrokerConfig {
     /// A configuration of these settings over the defaults, on a machine called `localhost` with one
     /// core: for tests and the simulation.
@@ -171,10 +160,6 @@ impl BrokerConfig {
                 Some("uring") => AppendMode::Uring,
                 Some("inline") => AppendMode::Inline,
                 _ => AppendMode::Auto,
-            },
-            cold_mode: match settings.get("fetch.cold.mode") {
-                Some("splice") => ColdMode::Splice,
-                _ => ColdMode::Read,
             },
             validate_records: settings.get("millstream.produce.validation") == Some("records"),
             recovery_threads_per_dir: settings.number("num.recovery.threads.per.data.dir"),

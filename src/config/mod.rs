@@ -20,7 +20,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{AppendMode, BrokerConfig, ColdMode};
+pub use broker::{AppendMode, BrokerConfig};
 pub use describe::{Entry, Source, Synonym, describe_broker, describe_topic, help};
 pub use listeners::Listener;
 pub use load::{ConfigError, Loaded, Machine, Note, load};

@@ -14,6 +14,11 @@ use super::property::{Check, Property, boolean, class, double, int, list, long, 
 const GROUPS: &str = "consumer groups are not served yet";
 const SHARE: &str = "share groups are not served yet";
 const TRANSACTIONS: &str = "transactions are not served yet";
+const FLUSH: &str = "nothing is flushed but at a roll, a clean stop and for the metadata log";
+const RESERVED: &str =
+    "blocks are reserved ahead of the appends, as fast as a partition is written";
+const DELETED: &str = "a fetch under way keeps a deleted segment's file open, so it goes at once";
+const AT_STOP: &str = "one broker needs it after a clean stop only";
 const REPLICATION: &str = "one broker alone; replication is not served yet";
 const QUORUM: &str =
     "this broker is the only voter of its metadata quorum and never waits for another";
@@ -98,8 +103,8 @@ pub static PROPERTIES: &[Property] = &[
         .doc("Millstream: how long a shard with few connections looks for work before it sleeps; 0 sleeps at once."),
     string("log.append.mode").default("auto").one_of(&["auto", "uring", "inline"])
         .doc("Millstream: appends through io_uring, by a direct write, or (auto) by what the file system does better."),
-    string("fetch.cold.mode").default("read").one_of(&["read", "splice"])
-        .doc("Millstream: records not in the page cache are read into memory, or spliced through a pipe, off the shard."),
+    string("fetch.cold.mode").default("read").one_of(&["read"])
+        .doc("Millstream: how records that are not in the page cache reach the socket: read, off the shard, then sent."),
     string("millstream.produce.validation").default("batch").one_of(&["batch", "records"])
         .doc("Millstream: check of compressed batches: header, size and CRC, or (records) inflated and record by record as Kafka does."),
     int("num.network.threads").default("3").at_least(1).high().cluster_wide().not_needed(SHARDS)
@@ -154,21 +159,21 @@ pub static PROPERTIES: &[Property] = &[
         .doc("How far a record's time may lie before the broker's (CreateTime)."),
     long("log.message.timestamp.after.max.ms").default("3600000").at_least(0).cluster_wide()
         .doc("How far a record's time may lie after the broker's (CreateTime)."),
-    long("log.flush.interval.messages").default(LONGEST).at_least(1).high().cluster_wide()
+    long("log.flush.interval.messages").default(LONGEST).at_least(1).high().cluster_wide().later(FLUSH)
         .doc("Records after which a log is flushed to disk."),
-    long("log.flush.interval.ms").high().cluster_wide()
+    long("log.flush.interval.ms").high().cluster_wide().later(FLUSH)
         .doc("The time after which records are flushed to disk; if not set, log.flush.scheduler.interval.ms."),
-    long("log.flush.scheduler.interval.ms").default(LONGEST).high()
+    long("log.flush.scheduler.interval.ms").default(LONGEST).high().later(FLUSH)
         .doc("The time after which records are flushed to disk, if log.flush.interval.ms is not set."),
     int("log.flush.offset.checkpoint.interval.ms").default("60000").at_least(0).high()
         .doc("How often the recovery points are written."),
-    int("log.flush.start.offset.checkpoint.interval.ms").default("60000").at_least(0).high()
+    int("log.flush.start.offset.checkpoint.interval.ms").default("60000").at_least(0).high().not_needed(AT_STOP)
         .doc("How often the log start offsets are written."),
-    long("replica.high.watermark.checkpoint.interval.ms").default("5000").high()
+    long("replica.high.watermark.checkpoint.interval.ms").default("5000").high().not_needed(AT_STOP)
         .doc("How often the high watermarks are written."),
-    boolean("log.preallocate").default("false").cluster_wide()
+    boolean("log.preallocate").default("false").cluster_wide().not_needed(RESERVED)
         .doc("Whether a new segment is created at its full size."),
-    long("log.segment.delete.delay.ms").default("60000").at_least(0).high().cluster_wide()
+    long("log.segment.delete.delay.ms").default("60000").at_least(0).high().cluster_wide().not_needed(DELETED)
         .doc("How long a deleted segment's files stay."),
     long("log.dir.failure.timeout.ms").default("30000").at_least(1).low().later(REPLICATION)
         .doc("How long a broker that cannot tell its controller of a failed directory goes on."),
@@ -182,7 +187,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("The level of zstd, if compression.type is zstd."),
     int("fetch.max.bytes").default("57671680").at_least(1024)
         .doc("The most one fetch is answered with; a single larger batch is answered all the same."),
-    int("max.incremental.fetch.session.cache.slots").default("1000").at_least(0)
+    int("max.incremental.fetch.session.cache.slots").default("1000").at_least(0).not_needed("a connection holds its own fetch session, and connections are bounded")
         .doc("Incremental fetch sessions kept at once."),
     // -- retention and compaction
     list("log.cleanup.policy").default("delete").one_of(&["compact", "delete"]).cluster_wide().later(RETENTION)
@@ -348,11 +353,11 @@ pub static PROPERTIES: &[Property] = &[
         .doc("The level of zstd, if compression.type is zstd."),
     long("delete.retention.ms").default("86400000").at_least(0).topic(&["log.cleaner.delete.retention.ms"]).later(COMPACTION)
         .doc("How long a compacted log keeps tombstones."),
-    long("file.delete.delay.ms").default("60000").at_least(0).topic(&["log.segment.delete.delay.ms"])
+    long("file.delete.delay.ms").default("60000").at_least(0).topic(&["log.segment.delete.delay.ms"]).not_needed(DELETED)
         .doc("How long a deleted segment's files stay."),
-    long("flush.messages").default(LONGEST).at_least(1).topic(&["log.flush.interval.messages"])
+    long("flush.messages").default(LONGEST).at_least(1).topic(&["log.flush.interval.messages"]).later(FLUSH)
         .doc("Records after which the log is flushed to disk."),
-    long("flush.ms").default(LONGEST).at_least(0).topic(&["log.flush.interval.ms", "log.flush.scheduler.interval.ms"])
+    long("flush.ms").default(LONGEST).at_least(0).topic(&["log.flush.interval.ms", "log.flush.scheduler.interval.ms"]).later(FLUSH)
         .doc("The time after which records are flushed to disk."),
     list("follower.replication.throttled.replicas").default("").check(Check::ThrottledReplicas).topic(&[]).later(REPLICATION)
         .doc("Followers whose fetching is throttled, as partition:broker, or * for all."),
@@ -382,7 +387,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("How long a record stays uncompacted at least."),
     int("min.insync.replicas").default("1").at_least(1).topic(&["min.insync.replicas"])
         .doc("In-sync replicas without which acks=all is refused."),
-    boolean("preallocate").default("false").topic(&["log.preallocate"])
+    boolean("preallocate").default("false").topic(&["log.preallocate"]).not_needed(RESERVED)
         .doc("Whether a new segment is created at its full size."),
     boolean("remote.log.copy.disable").default("false").topic(&[]).later(TIERED)
         .doc("Whether copying to tiered storage stops."),

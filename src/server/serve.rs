@@ -31,15 +31,9 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     let listeners = open_listeners(&config)?;
     let config = Arc::new(config);
     let files = Arc::new(Files);
+    let threads = config.recovery_threads_per_dir as usize * config.log_dirs.len();
     let seed = u64::from_ne_bytes(sys::random_bytes());
-    let workers = boot::boot(
-        &config,
-        &*files,
-        sys::cpu::worthwhile_threads(),
-        listeners,
-        seed,
-        sys::clock(),
-    )?;
+    let workers = boot::boot(&config, &*files, threads, listeners, seed, sys::clock())?;
     let tasks = TaskThreads::start(TASK_THREADS, files)
         .map_err(|error| StartError(format!("cannot start threads: {error}")))?;
     run(&config, workers, &tasks)
