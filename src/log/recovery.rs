@@ -676,8 +676,8 @@ impl Loading<'_> {
         };
         let index = OffsetIndex::new(base, &indexes.offsets);
         if !index.fits(segment.size)
-            || indexes.offsets.len() % OFFSET_ENTRY_BYTES != 0
-            || indexes.times.len() % TIME_ENTRY_BYTES != 0
+            || !indexes.offsets.len().is_multiple_of(OFFSET_ENTRY_BYTES)
+            || !indexes.times.len().is_multiple_of(TIME_ENTRY_BYTES)
         {
             return Ok(None);
         }

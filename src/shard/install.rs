@@ -4,7 +4,7 @@
 //! whoever reads of a topic can use it.
 
 use super::admin::Change;
-use super::{Answer, Outbox, Partition, ReturnTo, Shard, Waiting};
+use super::{Answer, Life, Outbox, Partition, ReturnTo, Shard, Waiting};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::limits;
 use crate::log::{Log, LogConfig};
@@ -96,19 +96,13 @@ impl Shard {
             awaiting_segment: Vec::new(),
             awaiting_headers: BTreeMap::new(),
             recovery_point: found.recovery_point,
-            life: super::Life::Serving,
+            life: Life::Serving,
         };
         self.slots[slot as usize] = Some(partition);
         self.partitions.insert(found.id, slot);
     }
 
-    pub(super) fn install(
-        &mut self,
-        now: Now,
-        from: ReturnTo,
-        change: Arc<Change>,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn install(&mut self, from: ReturnTo, change: Arc<Change>, out: &mut Outbox) {
         self.tickets += 1;
         let install = self.tickets;
         let mut missing = 0;
@@ -119,7 +113,7 @@ impl Shard {
                     if let Some(gone) = self.image.clone().topic_by_id(*id) {
                         self.forget_durable(&gone.name);
                     }
-                    self.remove_topic(*id, out);
+                    missing += self.remove_topic(install, *id, out);
                 }
             }
         }
@@ -134,7 +128,6 @@ impl Shard {
         if missing == 0 {
             self.in_force(install, out);
         }
-        let _ = now;
     }
 
     /// Applies settings and epochs to the partitions that are there, makes those that are not;
@@ -216,11 +209,10 @@ impl Shard {
                     active,
                     recovery_point: Offset(0),
                 });
-                let (slot, partition) = self.find(creation.id).expect("just adopted");
+                let (_, partition) = self.find(creation.id).expect("just adopted");
                 partition.config = config;
                 partition.epoch = creation.epoch;
                 partition.store.lead(creation.epoch, &mut out.operations);
-                let _ = slot;
             }
             // The topic exists by its metadata; its partition answers NOT_LEADER_OR_FOLLOWER until
             // the next start makes it.
@@ -229,10 +221,14 @@ impl Shard {
                 tracing::error!(%directory, "cannot make the partition: {error}");
             }
         }
+        self.one_less(install, out);
+    }
+
+    fn one_less(&mut self, install: u64, out: &mut Outbox) {
         let open = self
             .installs
             .get_mut(&install)
-            .expect("creations belong to an install");
+            .expect("it waits for this one");
         open.missing -= 1;
         if open.missing == 0 {
             self.in_force(install, out);
@@ -245,56 +241,71 @@ impl Shard {
         out.answer(done.from, Answer::Installed);
     }
 
-    fn remove_topic(&mut self, topic: Uuid, out: &mut Outbox) {
+    /// Takes the partitions of a topic out of service; returns how many directories are on their way
+    /// out of the way. The deletion is answered when they are: a topic of the same name may come next.
+    fn remove_topic(&mut self, install: u64, topic: Uuid, out: &mut Outbox) -> usize {
+        let at = |index| PartitionId {
+            topic,
+            index: PartitionIndex(index),
+        };
         let gone: Vec<_> = self
             .partitions
-            .range(
-                PartitionId {
-                    topic,
-                    index: PartitionIndex(0),
-                }..=PartitionId {
-                    topic,
-                    index: PartitionIndex(i32::MAX),
-                },
-            )
+            .range(at(0)..=at(i32::MAX))
             .map(|(id, slot)| (*id, *slot))
             .collect();
-        for (id, slot) in gone {
-            self.partitions.remove(&id);
-            self.slot(slot).life = super::Life::Dying;
-            self.wake_watchers(slot, out);
-            self.bury_when_quiet(slot, out);
+        for (id, slot) in &gone {
+            self.partitions.remove(id);
+            self.slot(*slot).life = Life::Dying { install };
+            self.wake_watchers(*slot, out);
+            self.bury_when_quiet(*slot, out);
         }
+        gone.len()
     }
 
-    /// Deletes the directory of a dying partition once nothing of it is in flight.
+    /// Sets the directory of a dying partition aside once nothing of it is in flight.
     pub(super) fn bury_when_quiet(&mut self, slot: u32, out: &mut Outbox) {
         let partition = self.slot(slot);
-        if !matches!(partition.life, super::Life::Dying) || !partition.store.is_quiet() {
+        let Life::Dying { install } = partition.life else {
+            return;
+        };
+        if !partition.store.is_quiet() {
             return;
         }
         let partition = self.slots[slot as usize].take().expect("just seen");
         self.free_slots.push(slot);
         let directory = partition.store.directory().to_owned();
-        let id = partition.id;
-        let name = deleted_name(&partition.topic, id, self.tickets);
+        let name = deleted_name(&partition.topic, partition.id, self.tickets);
         let renamed = directory.with_file_name(name);
-        self.submit_task(
-            Waiting::Deleted,
-            Task::DeletePartition { directory, renamed },
-            out,
-        );
+        let waiting = Waiting::SetAside {
+            install,
+            renamed: renamed.clone(),
+        };
+        self.submit_task(waiting, Task::SetAside { directory, renamed }, out);
     }
 
-    pub(super) fn deleted(&mut self, outcome: TaskOutcome) {
+    pub(super) fn set_aside(
+        &mut self,
+        install: u64,
+        renamed: PathBuf,
+        outcome: TaskOutcome,
+        out: &mut Outbox,
+    ) {
         match outcome {
-            TaskOutcome::Finished(Ok(())) => {}
-            TaskOutcome::Finished(Err(error)) => {
-                tracing::warn!(
-                    "a deleted partition's directory stays until the next start: {error}"
-                );
+            TaskOutcome::Finished(Ok(())) => {
+                self.submit_task(Waiting::Removed, Task::Remove { directory: renamed }, out);
             }
-            outcome => unreachable!("a deletion does not end with {outcome:?}"),
+            // The next start finds it without a topic and sets it aside.
+            TaskOutcome::Finished(Err(error)) => {
+                tracing::error!("{}: a deleted partition stays: {error}", renamed.display());
+            }
+            outcome => unreachable!("a renaming does not end with {outcome:?}"),
+        }
+        self.one_less(install, out);
+    }
+
+    pub(super) fn removed(&mut self, outcome: TaskOutcome) {
+        if let TaskOutcome::Finished(Err(error)) = outcome {
+            tracing::warn!("a deleted partition's files stay until the next start: {error}");
         }
     }
 

@@ -35,7 +35,12 @@ use crate::metadata::Image;
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{LeaderEpoch, Now, Offset, PartitionId, ShardId};
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// How often producers are looked through for those that have expired: Kafka's
+/// `producer.id.expiration.check.interval.ms`.
+const EXPIRE_INTERVAL_US: u64 = 600_000_000;
 
 /// What a shard puts out: operations for the kernel, mail for shards (its own too).
 #[derive(Debug, Default)]
@@ -74,15 +79,18 @@ enum Life {
     /// Its log is being closed for a clean stop.
     Closing,
     Closed,
-    /// Deleted; its directory goes when nothing of it is in flight.
-    Dying,
+    /// Deleted; its directory goes when nothing of it is in flight, and that install waits for it.
+    Dying {
+        install: u64,
+    },
 }
 
 /// What a ticket of the shard waits for.
 enum Waiting {
     Offset(offsets::TimeLookUp),
     Created(install::Creation),
-    Deleted,
+    SetAside { install: u64, renamed: PathBuf },
+    Removed,
     MetadataSync,
     Checkpoint,
     Farewell,
@@ -105,6 +113,8 @@ pub struct Shard {
     gathers: BTreeMap<u64, Gather>,
     watches: BTreeMap<ReturnTo, fetch::Watch>,
     installs: BTreeMap<u64, install::Install>,
+    /// When producers that have not been heard of are forgotten next.
+    expire_us: u64,
     stopping: stop::Stopping,
     stop_reports: stop::StopReports,
 }
@@ -148,6 +158,7 @@ impl Shard {
             gathers: BTreeMap::new(),
             watches: BTreeMap::new(),
             installs: BTreeMap::new(),
+            expire_us: 0,
             stopping: stop::Stopping::No,
             stop_reports: stop::StopReports::default(),
         }
@@ -170,12 +181,21 @@ impl Shard {
 
     /// When it wants [`Shard::handle_timeout`], microseconds on the monotonic clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.checkpoints.poll_timeout()
+        [self.checkpoints.poll_timeout(), Some(self.expire_us)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what has become due.
     pub fn handle_timeout(&mut self, now: Now, out: &mut Outbox) {
         self.write_checkpoints(now, out);
+        if now.monotonic_us >= self.expire_us {
+            self.expire_us = now.monotonic_us + EXPIRE_INTERVAL_US;
+            for partition in self.slots.iter_mut().flatten() {
+                partition.store.expire_producers(now);
+            }
+        }
     }
 
     /// Takes one message.
@@ -186,7 +206,7 @@ impl Shard {
                 Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
                 Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
                 Ask::Admin(ask) => self.admin(now, from, ask, out),
-                Ask::Install(change) => self.install(now, from, change, out),
+                Ask::Install(change) => self.install(from, change, out),
             },
             Mail::Watch { from, seen, bytes } => self.watch(from, seen, bytes, out),
             Mail::Unwatch { from } => self.unwatch(from),
@@ -248,7 +268,10 @@ impl Shard {
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
                     Waiting::Created(creation) => self.created(now, creation, outcome, out),
-                    Waiting::Deleted => self.deleted(outcome),
+                    Waiting::SetAside { install, renamed } => {
+                        self.set_aside(install, renamed, outcome, out);
+                    }
+                    Waiting::Removed => self.removed(outcome),
                     Waiting::MetadataSync => self.metadata_synced(now, outcome, out),
                     Waiting::Checkpoint => self.checkpoint_written(outcome),
                     Waiting::Farewell => self.farewell_said(outcome, out),

@@ -94,7 +94,7 @@ impl Shard {
                 partition.life = Life::Closed;
                 self.report_closed(out);
             }
-            Life::Dying => {
+            Life::Dying { .. } => {
                 self.bury_when_quiet(slot, out);
                 self.report_closed(out);
             }

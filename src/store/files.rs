@@ -16,9 +16,18 @@ pub const PARTITION_METADATA: &str = "partition.metadata";
 pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 
 /// Makes `<topic>-<partition>/` with `partition.metadata`, durable before any record, and an empty
-/// segment 0. A directory left by a crash half-way is completed.
+/// segment 0. A directory left by a crash half-way is completed; one of another topic id is never
+/// adopted.
 pub fn create_partition(disk: &dyn Disk, directory: &Path, topic: TopicId) -> Result<File> {
     make_directory(disk, directory)?;
+    if let Some(text) = read_if_there(disk, &directory.join(PARTITION_METADATA))?
+        && log::parse_partition_metadata(&String::from_utf8_lossy(&text)) != Some(topic)
+    {
+        return Err(Error::new(
+            ErrorKind::AlreadyExists,
+            "it belongs to another topic id",
+        ));
+    }
     let text = log::partition_metadata_text(topic);
     replace(disk, &directory.join(PARTITION_METADATA), text.as_bytes())?;
     let file = disk.open(
@@ -82,13 +91,13 @@ pub fn open_segment(
     Ok((file, index))
 }
 
-/// Renames the directory, so that a topic of the same name can be made at once, then removes it.
-pub fn delete_partition(disk: &dyn Disk, directory: &Path, renamed: &Path) -> Result<()> {
+/// Renames a directory, durably.
+pub fn set_aside(disk: &dyn Disk, directory: &Path, renamed: &Path) -> Result<()> {
     disk.rename(directory, renamed)?;
-    if let Some(parent) = directory.parent() {
-        disk.sync_directory(parent)?;
+    match directory.parent() {
+        Some(parent) => disk.sync_directory(parent),
+        None => Ok(()),
     }
-    remove_directory_with_files(disk, renamed)
 }
 
 /// Removes a directory and the plain files in it.

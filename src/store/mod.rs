@@ -230,6 +230,11 @@ impl Store {
         self.active.clone()
     }
 
+    /// Forgets producers not heard of for `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now: Now) {
+        self.log.expire_producers(now.wall);
+    }
+
     /// Applies changed settings.
     pub fn configure(&mut self, config: log::LogConfig) {
         self.log.set_config(config);

@@ -71,12 +71,18 @@ pub enum Task {
         /// What goes afterwards.
         unlink: Vec<PathBuf>,
     },
-    /// Takes a deleted partition's directory out of the way, then removes it. -> `Finished`.
-    DeletePartition {
+    /// Takes a deleted partition's directory out of the way, so that a topic of the same name can
+    /// be made. -> `Finished`.
+    SetAside {
         /// The partition's directory.
         directory: PathBuf,
-        /// Its name meanwhile: `<topic>-<partition>.<32 hex>-delete`.
+        /// Its new name: `<topic>-<partition>.<32 hex>-delete`.
         renamed: PathBuf,
+    },
+    /// Removes a directory and its files. -> `Finished`.
+    Remove {
+        /// The directory.
+        directory: PathBuf,
     },
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
@@ -122,8 +128,11 @@ impl io::Task for Task {
             Task::Truncate { file, length } => Finished(disk.truncate(&file, length)),
             Task::Allocate { file, length } => Finished(disk.allocate(&file, length)),
             Task::Replace { files, unlink } => Finished(files::replace_all(disk, &files, &unlink)),
-            Task::DeletePartition { directory, renamed } => {
-                Finished(files::delete_partition(disk, &directory, &renamed))
+            Task::SetAside { directory, renamed } => {
+                Finished(files::set_aside(disk, &directory, &renamed))
+            }
+            Task::Remove { directory } => {
+                Finished(files::remove_directory_with_files(disk, &directory))
             }
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))
