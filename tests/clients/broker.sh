@@ -153,8 +153,16 @@ gone() {
     nobody_listens
 }
 
+# nobody_listens: the port is free again. A moment may pass: the kernel takes a killed process's ring, and with it
+# the sockets of operations in flight, apart after the process is gone.
 nobody_listens() {
-    if (exec 3<>"/dev/tcp/${BROKER/:/\/}") 2>/dev/null; then fail "the broker is gone, yet something listens on $BROKER"; fi
+    local tries=100
+    while (exec 3<>"/dev/tcp/${BROKER/:/\/}") 2>/dev/null; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "the broker is gone, yet something listens on $BROKER"
+        sleep 0.02
+    done
+    [ $tries = 100 ] || say "the port was free $(((100 - tries) * 20)) ms after the end"
 }
 
 forget() {
