@@ -362,6 +362,7 @@ fn stems(folder: &str) -> BTreeSet<String> {
     };
     entries
         .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
+        .filter(|stem| stem != "mod")
         .collect()
 }
 

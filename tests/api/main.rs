@@ -1,0 +1,25 @@
+//! Every API over the wire, against the real binary: what a client sees, file by file as in
+//! `api::APIS`; then what a restart leaves and what start and stop promise.
+//!
+//! The tests of the APIs share one broker of four shards ([`broker::shared`]), which is why each uses
+//! topics of its own name. Where a time is checked the bounds are generous upwards, because the
+//! machine may be busy, and exact downwards, because a broker is never early.
+
+mod api_versions;
+mod broker;
+mod client;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod fetch;
+mod fetch_sessions;
+mod find_coordinator;
+mod init_producer_id;
+mod lifecycle;
+mod list_offsets;
+mod metadata;
+mod produce;
+mod produce_checks;
+mod records;
+mod shards;
