@@ -1,6 +1,6 @@
 //! The bare loops: the least that a broker of record sets must do, and nothing else.
 
-use crate::contest::{Contender, SET_BYTES};
+use crate::contest::{Contender, Shape};
 use crate::poll::{Connection, Next, Server, serve, unless_it_waits};
 use core_affinity::CoreId;
 use crc_fast::CrcAlgorithm;
@@ -19,6 +19,8 @@ const HEADER_BYTES: usize = 60;
 
 /// Receive, CRC, append, acknowledge.
 pub struct Produce {
+    name: String,
+    shape: Shape,
     path: PathBuf,
     core: CoreId,
     server: Option<Server>,
@@ -26,8 +28,10 @@ pub struct Produce {
 
 impl Produce {
     /// Appends to a file in `directory`; the server runs on `core`.
-    pub fn new(directory: &Path, core: CoreId) -> Produce {
+    pub fn new(directory: &Path, core: CoreId, shape: Shape) -> Produce {
         Produce {
+            name: format!("bare produce {}K", shape.set_bytes >> 10),
+            shape,
             path: directory.join(format!("perf-produce-{}", std::process::id())),
             core,
             server: None,
@@ -37,17 +41,22 @@ impl Produce {
 
 impl Contender for Produce {
     fn name(&self) -> &str {
-        "bare produce"
+        &self.name
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
     }
 
     fn start(&mut self, _bytes: u64, connections: usize) -> Result<SocketAddr> {
         let file = Arc::new(create(&self.path)?);
         let end = Arc::new(AtomicU64::new(0));
+        let frame_bytes = SET_AT + self.shape.set_bytes;
         let connect = move || {
             Ok(Producing {
                 file: file.clone(),
                 end: end.clone(),
-                frame: vec![0; 4 + HEADER_BYTES + SET_BYTES],
+                frame: vec![0; frame_bytes],
                 received: 0,
             })
         };
@@ -56,13 +65,18 @@ impl Contender for Produce {
         Ok(address)
     }
 
-    fn request(&self) -> Vec<u8> {
-        let mut frame = ((HEADER_BYTES + SET_BYTES) as u32).to_be_bytes().to_vec();
+    fn requests(&self) -> Vec<Vec<u8>> {
+        let set_bytes = self.shape.set_bytes;
+        let mut frame = ((HEADER_BYTES + set_bytes) as u32).to_be_bytes().to_vec();
         frame.extend([0; HEADER_BYTES]);
-        frame.extend((0..SET_BYTES).map(|at| (at * 31 + at / 251) as u8));
+        frame.extend((0..set_bytes).map(|at| (at * 31 + at / 251) as u8));
         let crc = crc(&frame[SET_AT..]);
         frame[CRC_AT..SET_AT].copy_from_slice(&crc.to_be_bytes());
-        frame
+        vec![frame]
+    }
+
+    fn accepts(&self, _start: &[u8], length: usize) -> bool {
+        length == HEADER_BYTES
     }
 
     fn finish(&mut self) -> Result<Duration> {
@@ -98,7 +112,7 @@ impl Connection for Producing {
                 if crc(set).to_be_bytes() != self.frame[CRC_AT..SET_AT] {
                     return Err(ErrorKind::InvalidData.into());
                 }
-                let position = self.end.fetch_add(SET_BYTES as u64, Ordering::Relaxed);
+                let position = self.end.fetch_add(set.len() as u64, Ordering::Relaxed);
                 self.file.write_all_at(set, position)?;
                 let mut answer = [0; 4 + HEADER_BYTES];
                 answer[..4].copy_from_slice(&(HEADER_BYTES as u32).to_be_bytes());
@@ -109,12 +123,15 @@ impl Connection for Producing {
     }
 }
 
-fn crc(bytes: &[u8]) -> u32 {
+/// CRC-32C.
+pub fn crc(bytes: &[u8]) -> u32 {
     crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
 /// Header and sendfile.
 pub struct Fetch {
+    name: String,
+    shape: Shape,
     path: PathBuf,
     core: CoreId,
     server: Option<Server>,
@@ -122,8 +139,10 @@ pub struct Fetch {
 
 impl Fetch {
     /// Serves a file in `directory`; the server runs on `core`.
-    pub fn new(directory: &Path, core: CoreId) -> Fetch {
+    pub fn new(directory: &Path, core: CoreId, shape: Shape) -> Fetch {
         Fetch {
+            name: format!("bare fetch {}K", shape.set_bytes >> 10),
+            shape,
             path: directory.join(format!("perf-fetch-{}", std::process::id())),
             core,
             server: None,
@@ -131,26 +150,28 @@ impl Fetch {
     }
 }
 
-/// Record sets in the file that is fetched again and again: larger than the caches of a processor,
-/// well within memory.
-const FETCHED_SETS: u64 = 256;
-
 impl Contender for Fetch {
     fn name(&self) -> &str {
-        "bare fetch"
+        &self.name
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
     }
 
     fn start(&mut self, _bytes: u64, connections: usize) -> Result<SocketAddr> {
         let file = Arc::new(create(&self.path)?);
-        let set = vec![7u8; SET_BYTES];
-        for at in 0..FETCHED_SETS {
-            file.write_all_at(&set, at * SET_BYTES as u64)?;
+        let shape = self.shape;
+        let set = vec![7u8; shape.set_bytes];
+        for at in 0..shape.fetched_sets() {
+            file.write_all_at(&set, at * shape.set_bytes as u64)?;
         }
         let turn = Arc::new(AtomicU64::new(0));
         let connect = move || {
             Ok(Fetching {
                 file: file.clone(),
                 turn: turn.clone(),
+                shape,
                 sending: None,
             })
         };
@@ -159,10 +180,15 @@ impl Contender for Fetch {
         Ok(address)
     }
 
-    fn request(&self) -> Vec<u8> {
+    fn requests(&self) -> Vec<Vec<u8>> {
         let mut frame = (HEADER_BYTES as u32).to_be_bytes().to_vec();
         frame.extend([0; HEADER_BYTES]);
-        frame
+        vec![frame]
+    }
+
+    fn accepts(&self, start: &[u8], length: usize) -> bool {
+        length == HEADER_BYTES + self.shape.set_bytes
+            && start[HEADER_BYTES..].iter().all(|it| *it == 7)
     }
 
     fn finish(&mut self) -> Result<Duration> {
@@ -175,6 +201,7 @@ impl Contender for Fetch {
 struct Fetching {
     file: Arc<File>,
     turn: Arc<AtomicU64>,
+    shape: Shape,
     /// Where in the file the answer goes on, and how much of it is left.
     sending: Option<(u64, usize)>,
 }
@@ -191,10 +218,11 @@ impl Connection for Fetching {
                 Some(_) => {}
             }
             let mut header = [0; 4 + HEADER_BYTES];
-            header[..4].copy_from_slice(&((HEADER_BYTES + SET_BYTES) as u32).to_be_bytes());
+            let set_bytes = self.shape.set_bytes;
+            header[..4].copy_from_slice(&((HEADER_BYTES + set_bytes) as u32).to_be_bytes());
             send_more(stream, &header)?;
-            let set = self.turn.fetch_add(1, Ordering::Relaxed) % FETCHED_SETS;
-            self.sending = Some((set * SET_BYTES as u64, SET_BYTES));
+            let set = self.turn.fetch_add(1, Ordering::Relaxed) % self.shape.fetched_sets();
+            self.sending = Some((set * set_bytes as u64, set_bytes));
         }
         while let Some((position, left)) = self.sending {
             match unless_it_waits(send_file(stream, &self.file, position, left))? {

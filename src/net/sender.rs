@@ -43,7 +43,19 @@ struct Item {
 
 enum What {
     Bytes(Bytes),
-    File { range: FileRange, cold: bool },
+    File { range: FileRange, way: Way },
+}
+
+/// How a file range leaves. Decided by its whole length: what a short sendfile leaves of a large range
+/// is sent by the next one, however small.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By sendfile.
+    SendFile,
+    /// Read into memory, it being small.
+    Gather,
+    /// Read into memory, off the shard: sendfile found it cold.
+    Cold,
 }
 
 /// The operation in flight.
@@ -73,7 +85,13 @@ impl Sender {
                     self.unsent_bytes += bytes.len();
                     What::Bytes(bytes)
                 }
-                Part::File(range) => What::File { range, cold: false },
+                Part::File(range) => {
+                    let way = match range.length < SENDFILE_BYTES_MIN as u64 {
+                        true => Way::Gather,
+                        false => Way::SendFile,
+                    };
+                    What::File { range, way }
+                }
             };
             self.queue.push_back(Item {
                 what,
@@ -107,12 +125,12 @@ impl Sender {
         let mut count = self.ready;
         let mut more = count < self.queue.len();
         if let Some(Item {
-            what: What::File { range, cold },
+            what: What::File { range, way },
             ..
         }) = self.queue.get(count)
         {
-            let is_small = range.length < SENDFILE_BYTES_MIN as u64;
-            if count == 0 && !is_small && !cold {
+            let is_small = *way == Way::Gather;
+            if count == 0 && *way == Way::SendFile {
                 self.flight = Flight::SendingFile;
                 let range = range.clone();
                 let more = self.queue.len() > 1;
@@ -123,7 +141,7 @@ impl Sender {
                 });
             }
             let finished = self.finished_replies_end();
-            if count == 0 || (is_small && !cold && finished == 0 && self.may_gather()) {
+            if count == 0 || (is_small && finished == 0 && self.may_gather()) {
                 return Some(self.read(count, pool));
             }
             if is_small && finished > 0 {
@@ -194,12 +212,12 @@ impl Sender {
         let Some(front) = self.queue.front_mut() else {
             return Ok(0);
         };
-        let What::File { cold, .. } = &mut front.what else {
+        let What::File { way, .. } = &mut front.what else {
             panic!("a sendfile of bytes");
         };
         let result = match result {
             Ok(None) => {
-                *cold = true;
+                *way = Way::Cold;
                 counters.cold_ranges += 1;
                 return Ok(0);
             }
@@ -308,7 +326,7 @@ impl Sender {
     }
 
     fn read<T: Task>(&mut self, at: usize, pool: &mut Pool) -> Operation<T> {
-        let What::File { range, cold } = &self.queue[at].what else {
+        let What::File { range, way } = &self.queue[at].what else {
             panic!("a read of bytes");
         };
         let wanted = range.length.min(COLD_READ_BYTES_MAX as u64) as usize;
@@ -324,9 +342,9 @@ impl Sender {
             position: range.position,
             length: wanted,
             buffer,
-            patience: match cold {
-                true => Patience::Cold,
-                false => Patience::Hot,
+            patience: match way {
+                Way::Cold => Patience::Cold,
+                Way::SendFile | Way::Gather => Patience::Hot,
             },
         }
     }

@@ -624,6 +624,34 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
 }
 
 #[test]
+fn what_a_short_sendfile_leaves_goes_by_sendfile_however_small() {
+    let mut shard = Shard::new(1000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    shard.deliver(&mut connection, &framed(b"fetch"));
+    shard.operation();
+    let large = SENDFILE_BYTES_MIN as u64;
+    let parts = vec![file_range(500, large)];
+    connection.reply(SlotId(0), Reply { parts }, &mut shard.turn());
+    let Operation::SendFile { .. } = shard.operation() else {
+        panic!();
+    };
+    let short = Outcome::SentFile(Ok(Some(large as usize - 1)));
+    connection.handle(short, &mut shard.turn());
+    let Operation::Poll { interest, .. } = shard.operation() else {
+        panic!();
+    };
+    connection.handle(Outcome::Ready(interest), &mut shard.turn());
+    let Operation::SendFile { range, .. } = shard.operation() else {
+        panic!();
+    };
+    assert_eq!((range.position, range.length), (500 + large - 1, 1));
+    connection.handle(Outcome::SentFile(Ok(Some(1))), &mut shard.turn());
+    assert_eq!(shard.counters.bytes_read, 0);
+    assert_eq!(connection.requests_waiting(), 0);
+}
+
+#[test]
 fn a_finished_reply_does_not_wait_for_the_next_ones_disk() {
     let mut shard = Shard::new(1000);
     let mut connection = shard.connection(1, SETTINGS);
