@@ -85,6 +85,14 @@ impl Pieces {
         front
     }
 
+    /// Cuts off what lies behind the first `count` parts and returns it.
+    pub fn split_off_parts(&mut self, count: usize) -> Pieces {
+        let parts = self.parts.split_off(count.min(self.parts.len()));
+        let length = parts.iter().map(BytesMut::len).sum();
+        self.length -= length;
+        Pieces { parts, length }
+    }
+
     /// Drops the first `count` bytes.
     ///
     /// Panics if there are fewer.

@@ -154,6 +154,8 @@ enum Lane {
         batches: usize,
         bytes: u64,
         position: u64,
+        /// Parts beyond those that one vectored write takes.
+        rest: Pieces,
     },
     Rolling {
         base: Offset,
@@ -315,6 +317,8 @@ impl Store {
         match (beside, outcome) {
             (Beside::Sealing { next }, Outcome::Done(TaskOutcome::Finished(result))) => {
                 match result {
+                    // A seal before this one may be the one that failed.
+                    Ok(()) if self.offline => None,
                     Ok(()) => self.durable_up_to(next),
                     Err(error) => Some(self.fail_for_good(format!("sealing a segment: {error}"))),
                 }
@@ -478,13 +482,14 @@ impl Store {
             first.staged.roll_first = false;
             let base = first.staged.segment;
             let sealed = self.log.roll(base, now.wall);
-            self.seal(sealed, base, out);
             self.lane = Lane::Rolling { base };
             let task = Task::OpenNext {
                 directory: self.directory.clone(),
                 base,
             };
+            // First the file that appends wait for, then the sync that nobody waits for.
             self.submit_lane(Operation::Task(task), out);
+            self.seal(sealed, base, out);
             return;
         }
         let position = first.staged.position;
@@ -500,10 +505,25 @@ impl Store {
             pieces.append(std::mem::take(&mut queued.pieces));
             batches += 1;
         }
+        let bytes = pieces.len() as u64;
+        self.submit_append(batches, bytes, position, pieces, out);
+    }
+
+    /// Writes as many parts as one vectored write takes; a large batch that came in small parts has
+    /// more.
+    fn submit_append(
+        &mut self,
+        batches: usize,
+        bytes: u64,
+        position: u64,
+        mut pieces: Pieces,
+        out: &mut Submissions,
+    ) {
         self.lane = Lane::Appending {
             batches,
-            bytes: pieces.len() as u64,
+            bytes,
             position,
+            rest: pieces.split_off_parts(limits::IOVECS_MAX),
         };
         let file = self.active.clone();
         self.submit_lane(
@@ -529,9 +549,10 @@ impl Store {
                     batches,
                     bytes,
                     position,
+                    rest,
                 },
                 Outcome::Appended { pieces, result },
-            ) => self.handle_appended(batches, bytes, position, pieces, result, out),
+            ) => self.handle_appended(batches, bytes, position, (pieces, rest), result, out),
             (Lane::Rolling { base }, Outcome::Done(TaskOutcome::Opened(result))) => match result {
                 Ok(file) => {
                     let closed = std::mem::replace(&mut self.active, file);
@@ -564,7 +585,7 @@ impl Store {
         batches: usize,
         bytes: u64,
         position: u64,
-        mut pieces: Pieces,
+        (mut pieces, rest): (Pieces, Pieces),
         result: std::io::Result<usize>,
         out: &mut Submissions,
     ) -> Option<Event> {
@@ -575,22 +596,10 @@ impl Store {
                     "the kernel wrote more than it was given"
                 );
                 pieces.advance(count);
+                pieces.append(rest);
                 if !pieces.is_empty() && !planted(Mutation::ShortWriteNotResumed) {
                     let position = position + count as u64;
-                    self.lane = Lane::Appending {
-                        batches,
-                        bytes,
-                        position,
-                    };
-                    let file = self.active.clone();
-                    self.submit_lane(
-                        Operation::Append {
-                            file,
-                            position,
-                            pieces,
-                        },
-                        out,
-                    );
+                    self.submit_append(batches, bytes, position, pieces, out);
                     return None;
                 }
                 self.queue.drain(..batches);
