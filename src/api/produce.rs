@@ -15,18 +15,15 @@ pub struct Produce {
     head: Head,
     acks: i16,
     topics: Vec<Topic>,
+    /// One per partition, in the order of the request.
+    produced: Vec<Option<Produced>>,
     missing: usize,
 }
 
 struct Topic {
     name: String,
     id: Uuid,
-    partitions: Vec<Partition>,
-}
-
-struct Partition {
-    index: i32,
-    produced: Option<Produced>,
+    partitions: Vec<i32>,
 }
 
 /// One record set of the request, before it is cut from the frame.
@@ -47,7 +44,7 @@ pub(super) fn begin(
     let transactional = request.transactional_id.is_some();
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut sets = Vec::new();
-    let mut place = 0;
+    let mut produced = Vec::new();
     for asked in &request.topic_data {
         let topic = match head.version {
             13.. => context
@@ -66,13 +63,13 @@ pub(super) fn begin(
                 Err(error) => Err(error),
                 Ok(topic) => partition_of(topic, data.index),
             };
-            let produced = match (target, &data.records) {
+            let refused = match (target, &data.records) {
                 (Err(error), _) => Some(refusal(error)),
                 (Ok(partition), Records::Range { start, length }) => {
                     sets.push(RecordSet {
                         start: *start,
                         length: *length,
-                        place,
+                        place: produced.len() as u32,
                         partition,
                     });
                     None
@@ -80,11 +77,8 @@ pub(super) fn begin(
                 // No record set at all: Kafka calls it an invalid record.
                 (Ok(_), _) => Some(refusal(ErrorCode::INVALID_RECORD)),
             };
-            partitions.push(Partition {
-                index: data.index,
-                produced,
-            });
-            place += 1;
+            partitions.push(data.index);
+            produced.push(refused);
         }
         topics.push(Topic {
             name: asked.name.to_string(),
@@ -97,13 +91,13 @@ pub(super) fn begin(
         head: *head,
         acks,
         topics,
+        produced,
         missing: sets.len(),
     };
     let parts = cut(frame, sets);
     for (owner, parts) in by_owner(context, parts) {
         let ask = ProduceAsk {
             parts,
-            acks,
             version: head.version,
             transactional,
         };
@@ -117,32 +111,22 @@ impl Produce {
     pub(super) fn answered(mut self, parts: Vec<(u32, Produced)>) -> Progress {
         self.missing -= parts.len();
         for (place, produced) in parts {
-            self.partition_at(place).produced = Some(produced);
+            self.produced[place as usize] = Some(produced);
         }
         self.progress()
-    }
-
-    fn partition_at(&mut self, place: u32) -> &mut Partition {
-        let mut partitions = self
-            .topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions);
-        partitions
-            .nth(place as usize)
-            .expect("answers name places of the request")
     }
 
     fn progress(self) -> Progress {
         if self.missing > 0 {
             return Progress::Wait(Pending::Produce(self));
         }
+        let results = self.produced.iter();
+        let mut results = results.map(|it| it.as_ref().expect("none is missing"));
         if self.acks == 0 {
             // Nobody reads an answer. As Kafka does, a failure is told by closing the connection.
-            let mut all = self.topics.iter().flat_map(|topic| &topic.partitions);
-            let failed = all.find_map(|partition| {
-                let produced = partition.produced.as_ref().expect("none is missing");
-                (produced.error != ErrorCode::NONE).then_some(produced.error)
-            });
+            let failed = results
+                .map(|produced| produced.error)
+                .find(|error| *error != ErrorCode::NONE);
             return match failed {
                 None => Progress::NoReply,
                 Some(error) => {
@@ -153,7 +137,12 @@ impl Produce {
         let responses = self.topics.iter().map(|topic| ProduceTopicResponse {
             name: topic.name.as_str().into(),
             topic_id: topic.id,
-            partition_responses: topic.partitions.iter().map(response).collect(),
+            partition_responses: topic
+                .partitions
+                .iter()
+                .zip(results.by_ref())
+                .map(|(index, produced)| response(*index, produced))
+                .collect(),
         });
         let response = ProduceResponse {
             responses: responses.collect(),
@@ -163,10 +152,9 @@ impl Produce {
     }
 }
 
-fn response(partition: &Partition) -> ProducePartitionResponse<'_> {
-    let produced = partition.produced.as_ref().expect("none is missing");
+fn response(index: i32, produced: &Produced) -> ProducePartitionResponse<'_> {
     ProducePartitionResponse {
-        index: partition.index,
+        index,
         error_code: produced.error,
         base_offset: produced.base.0,
         log_append_time_ms: produced.append_time.0,

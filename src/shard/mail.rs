@@ -165,13 +165,13 @@ pub enum Answer {
     Installed,
 }
 
-/// Record sets for partitions of one shard.
+/// Record sets for partitions of one shard. Answered when they are written, also where the client
+/// wants no answer (acks=0): its connection's slot is what keeps it from sending faster than the disk
+/// writes.
 #[derive(Debug)]
 pub struct ProduceAsk {
     /// One per partition of the request.
     pub parts: Vec<ProducePart>,
-    /// 0: answered when queued. 1 and -1: when written (and replicated, once there are replicas).
-    pub acks: i16,
     /// The request's version: zstd needs 7.
     pub version: i16,
     /// Whether the request names a transactional id.

@@ -41,7 +41,7 @@ impl Shard {
                     };
                     let committed = admitted.last < log.high_watermark()
                         || planted(Mutation::AcknowledgedBeforeWritten);
-                    if ask.acks != 0 && !committed {
+                    if !committed {
                         let ack = PendingAck {
                             last: admitted.last,
                             gather,
