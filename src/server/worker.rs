@@ -52,6 +52,8 @@ pub struct Worker {
     random: u64,
     listeners: Vec<Option<Socket>>,
     accept_again_us: Option<u64>,
+    /// Listeners that accept again then.
+    paused: Vec<usize>,
     door: Door,
     connections: BTreeMap<u64, Live>,
     next_connection: u64,
@@ -109,6 +111,7 @@ impl Worker {
             random: seed,
             listeners: listeners.into_iter().map(Some).collect(),
             accept_again_us: None,
+            paused: Vec::new(),
             door: Door {
                 per_shard: vec![0; shards.into()],
                 per_address: BTreeMap::new(),
@@ -259,7 +262,7 @@ impl Worker {
             .is_some_and(|at| at <= now.monotonic_us)
         {
             self.accept_again_us = None;
-            for index in 0..self.listeners.len() {
+            for index in std::mem::take(&mut self.paused) {
                 self.accept(index, out);
             }
         }
@@ -331,6 +334,10 @@ impl Worker {
         let Some(live) = self.connections.get_mut(&id) else {
             return;
         };
+        // What came behind a refused request is dropped with it.
+        if !live.connection.awaits(slot) {
+            return;
+        }
         let mut context = Context {
             now,
             image: self.shard.image(),
@@ -479,6 +486,7 @@ impl Worker {
                     "accepting pauses for {} ms: {error}",
                     ACCEPT_PAUSE_US / 1000
                 );
+                self.paused.push(index);
                 self.accept_again_us = Some(now.monotonic_us + ACCEPT_PAUSE_US);
             }
         }
