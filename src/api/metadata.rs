@@ -14,7 +14,7 @@ use crate::wire::{
     DecodeError, ErrorCode, MetadataBroker, MetadataPartitionResponse, MetadataRequest,
     MetadataResponse, MetadataTopicResponse,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The operations that a client may do where there is no authorizer: all of them. Bits are
 /// `AclOperation` codes (KIP-430).
@@ -74,7 +74,7 @@ pub(super) fn begin(
 }
 
 /// Names without a topic that may become one.
-fn missing_topics(context: &Context<'_>, asked: &Asked) -> Vec<String> {
+fn missing_topics(context: &Context<'_>, asked: &Asked) -> BTreeSet<String> {
     let names = asked
         .topics
         .iter()
@@ -128,7 +128,9 @@ fn answer(
                 },
                 None => match context.image.topic_by_id(*id) {
                     Some(topic) => topic_response(topic, topic_operations),
-                    None => not_found(*id, None, ErrorCode::UNKNOWN_TOPIC_ID),
+                    None if head.version >= 12 => not_found(*id, None, ErrorCode::UNKNOWN_TOPIC_ID),
+                    // Ids are for version 12 on: before, an answer cannot do without a name.
+                    None => not_found(*id, Some(""), ErrorCode::INVALID_REQUEST),
                 },
             })
             .collect(),
