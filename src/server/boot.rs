@@ -83,7 +83,9 @@ pub fn boot(
         now,
     };
     let found = opener.open_partitions(threads)?;
-    let checkpoints = Checkpoints::new(recovery_points(directories.len(), &found));
+    let points = recovery_points(directories.len(), &found);
+    lower_recovery_points(disk, &directories, &points)?;
+    let checkpoints = Checkpoints::new(points);
 
     let identity = Arc::new(Identity {
         node: config.node_id,
@@ -709,6 +711,28 @@ fn recovery_points(
         points[partition.log_dir].insert(key, partition.recovery_point);
     }
     points
+}
+
+/// After a recovery that cut a log, and for a topic that is gone, the checkpoint on disk names an offset
+/// beyond the log's end. It goes now: what is appended from here on would be taken for durable.
+fn lower_recovery_points(
+    disk: &dyn Disk,
+    directories: &[Directory],
+    points: &[BTreeMap<(Arc<str>, i32), Offset>],
+) -> Result<(), StartError> {
+    for (directory, points) in directories.iter().zip(points) {
+        let offsets: OffsetCheckpoint = points
+            .iter()
+            .map(|((topic, index), at)| ((topic.to_string(), *index), *at))
+            .collect();
+        let mut on_disk = directory.recovery_points.iter();
+        if on_disk.any(|(key, offset)| offsets.get(key).is_none_or(|known| offset > known)) {
+            let path = directory.path.join(RECOVERY_POINTS);
+            files::replace(disk, &path, log::offsets_text(&offsets).as_bytes())
+                .map_err(|error| at(&path, &error))?;
+        }
+    }
+    Ok(())
 }
 
 /// FNV-1a, to tell names apart.

@@ -24,6 +24,8 @@ pub struct Checkpoints {
     changed: Vec<bool>,
     due_us: Option<u64>,
     writing: bool,
+    /// The clean stop writes the files from here on.
+    stopped: bool,
 }
 
 impl Checkpoints {
@@ -35,12 +37,18 @@ impl Checkpoints {
             changed,
             due_us: None,
             writing: false,
+            stopped: false,
         }
     }
 
     /// When the file is to be written.
     pub(super) fn poll_timeout(&self) -> Option<u64> {
-        self.due_us.filter(|_| !self.writing)
+        self.due_us.filter(|_| !self.writing && !self.stopped)
+    }
+
+    /// The clean stop writes the files itself, from what the shards report.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
     }
 }
 
@@ -70,6 +78,10 @@ impl Shard {
         partition: PartitionId,
         recovery_point: Offset,
     ) {
+        // A log that was deleted meanwhile: one of the same name may be there already.
+        if self.image.topic_by_id(partition.topic).is_none() {
+            return;
+        }
         let interval_us = u64::from(self.config.recovery_point_checkpoint_ms) * 1000;
         let checkpoints = &mut self.checkpoints;
         let points = &mut checkpoints.recovery_points[log_dir];
@@ -80,16 +92,27 @@ impl Shard {
             .get_or_insert(now.monotonic_us + interval_us);
     }
 
-    /// A deleted topic's logs are no longer spoken of: one of the same name starts anew.
+    /// A deleted topic's logs are no longer spoken of, at once: one of the same name starts anew, and
+    /// what is not durable of it must not be taken for durable.
     pub(super) fn forget_durable(&mut self, topic: &str) {
-        for points in &mut self.checkpoints.recovery_points {
+        let checkpoints = &mut self.checkpoints;
+        let directories = checkpoints.recovery_points.iter_mut();
+        for (points, changed) in directories.zip(&mut checkpoints.changed) {
+            let before = points.len();
             points.retain(|(name, _), _| **name != *topic);
+            if points.len() < before {
+                *changed = true;
+                checkpoints.due_us = Some(0);
+            }
         }
     }
 
     pub(super) fn write_checkpoints(&mut self, now: Now, out: &mut Outbox) {
         let checkpoints = &mut self.checkpoints;
-        if checkpoints.writing || checkpoints.due_us.is_none_or(|due| now.monotonic_us < due) {
+        if checkpoints.writing
+            || checkpoints.stopped
+            || checkpoints.due_us.is_none_or(|due| now.monotonic_us < due)
+        {
             return;
         }
         checkpoints.due_us = None;

@@ -96,6 +96,11 @@ impl Controller {
         }
     }
 
+    /// Whether no change is under way or waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.current.is_none() && self.queue.is_empty()
+    }
+
     /// The epoch of this broker's registration.
     pub(super) fn broker_epoch(&self) -> i64 {
         self.state
@@ -175,6 +180,9 @@ impl Controller {
 
 impl Shard {
     pub(super) fn admin(&mut self, now: Now, from: ReturnTo, ask: AdminAsk, out: &mut Outbox) {
+        if self.is_closing() {
+            return out.answer(from, Answer::Admin(storage_failed(&ask)));
+        }
         let controller = self.controller.as_mut().expect("shard 0 is asked");
         controller.queue.push_back((from, ask));
         self.next_change(now, out);
@@ -195,7 +203,7 @@ impl Shard {
                 return;
             }
             let Some((from, ask)) = controller.queue.pop_front() else {
-                return;
+                return self.close_when_idle(out);
             };
             if matches!(ask, AdminAsk::ProducerId)
                 && let Some(id) = controller.producer_ids.next()
@@ -259,6 +267,8 @@ impl Shard {
             .store
             .append(&checked, pieces, epoch, now, &mut out.operations);
         if appended.is_err() {
+            // Without a store no later change can be made either.
+            controller.failed |= controller.store.is_offline();
             self.change_failed(now, out);
         }
     }

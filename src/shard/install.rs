@@ -109,12 +109,7 @@ impl Shard {
         for id in &change.touched {
             match change.image.topic_by_id(*id) {
                 Some(topic) => missing += self.install_topic(install, topic, &change.image, out),
-                None => {
-                    if let Some(gone) = self.image.clone().topic_by_id(*id) {
-                        self.forget_durable(&gone.name);
-                    }
-                    missing += self.remove_topic(install, *id, out);
-                }
+                None => missing += self.remove_topic(install, *id, out),
             }
         }
         self.installs.insert(
@@ -237,7 +232,14 @@ impl Shard {
 
     fn in_force(&mut self, install: u64, out: &mut Outbox) {
         let done = self.installs.remove(&install).expect("installs end once");
-        self.image = done.change.image.clone();
+        let before = std::mem::replace(&mut self.image, done.change.image.clone());
+        for id in &done.change.touched {
+            if self.image.topic_by_id(*id).is_none()
+                && let Some(gone) = before.topic_by_id(*id)
+            {
+                self.forget_durable(&gone.name);
+            }
+        }
         out.answer(done.from, Answer::Installed);
     }
 

@@ -33,6 +33,7 @@ pub(super) enum Stopping {
 #[derive(Default)]
 pub(super) struct StopReports {
     drained: u16,
+    closing: bool,
     closed: u16,
     logs: Vec<ClosedLog>,
 }
@@ -53,9 +54,7 @@ impl Shard {
         match step {
             StopStep::Drained => {
                 self.stop_reports.drained += 1;
-                if self.stop_reports.drained == self.shards {
-                    self.tell_all(|| StopStep::Close, out);
-                }
+                self.close_when_idle(out);
             }
             StopStep::Close => {
                 self.stopping = Stopping::Closing;
@@ -74,6 +73,23 @@ impl Shard {
             }
             StopStep::Drain => unreachable!("connections are the worker's"),
             StopStep::End => self.stopping = Stopping::Ended,
+        }
+    }
+
+    /// Whether logs are being closed: nothing is changed any more.
+    pub(super) fn is_closing(&self) -> bool {
+        self.stop_reports.closing
+    }
+
+    /// Has the logs closed once no connection is left and no change is on its way to the shards (its
+    /// client may be gone).
+    pub(super) fn close_when_idle(&mut self, out: &mut Outbox) {
+        let drained = self.stop_reports.drained == self.shards;
+        let idle = self.controller.as_ref().is_some_and(Controller::is_idle);
+        if drained && idle && !self.is_closing() {
+            self.stop_reports.closing = true;
+            self.checkpoints.stop();
+            self.tell_all(|| StopStep::Close, out);
         }
     }
 
