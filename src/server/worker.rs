@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// How long a clean stop waits for clients to take what they are owed.
 const DRAIN_US_MAX: u64 = 10_000_000;
 
+/// In place of the drain's end once that has come: what is still open is closing.
+const DRAIN_IS_OVER: u64 = u64::MAX;
+
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE_US: u64 = 100_000;
 
@@ -167,7 +170,7 @@ impl Worker {
             first(&self.deadlines),
             first(&self.timers),
             self.accept_again_us,
-            self.draining.filter(|_| !self.drained),
+            self.draining.filter(|at| *at != DRAIN_IS_OVER),
             self.shard.poll_timeout(),
         ]
         .into_iter()
@@ -267,6 +270,7 @@ impl Worker {
             }
         }
         if self.draining.is_some_and(|at| at <= now.monotonic_us) {
+            self.draining = Some(DRAIN_IS_OVER);
             let ids: Vec<u64> = self.connections.keys().copied().collect();
             for id in ids {
                 self.with_connection(now, id, out, |connection, turn| {
