@@ -51,7 +51,7 @@ impl ConsumerOptions {
             min_bytes,
             max_bytes: random.magnitude(least, 4 << 20) as i32,
             partition_max_bytes: random.magnitude(least, 1 << 20) as i32,
-            jump_percent: *random.pick(&[0, 5, 30]),
+            jump_percent: *random.pick(&[0, 2, 10]),
             auditor: false,
         }
     }
@@ -150,7 +150,8 @@ impl Consumer {
                 .iter()
                 .all(|(partition, at)| at.next >= history.end(*partition)),
         };
-        if done && history.done.insert(self.client) && phase == Phase::Auditing {
+        let first = done && history.done.insert(self.client);
+        if first && self.options.auditor && phase == Phase::Auditing {
             for (partition, at) in &self.positions {
                 history.audited(*partition, at.next);
             }
@@ -365,7 +366,7 @@ impl Consumer {
         let asked_us = answer.asked.sent_us;
         let max_wait_us = self.options.max_wait_ms as u64 * 1000;
         let waited_us = answer.begun_us - asked_us;
-        if bytes < self.options.min_bytes as usize && !history.stopping {
+        if bytes < self.options.min_bytes as usize && asked_us > history.stopped_us {
             assert!(
                 waited_us >= max_wait_us,
                 "consumer-{}: {bytes} bytes of {} after {} ms of {}",

@@ -67,6 +67,7 @@ pub struct Conversation<T> {
     asked: VecDeque<Asked<T>>,
     input: Vec<u8>,
     begun_us: u64,
+    opened_us: u64,
 }
 
 /// What became of a connection.
@@ -91,12 +92,14 @@ impl<T> Conversation<T> {
             asked: VecDeque::new(),
             input: Vec::new(),
             begun_us: 0,
+            opened_us: 0,
         }
     }
 
     /// Connects, if it is not connected or about to be.
     pub fn open(&mut self, stage: &mut Stage<'_>) {
         if self.link.is_none() {
+            self.opened_us = stage.now_us;
             self.link = Some(stage.connect());
         }
     }
@@ -194,7 +197,8 @@ impl<T> Conversation<T> {
             }
             Told::Ended(link, ending) if self.link == Some(link) => {
                 stage.note(format_args!("{link:?} ended: {ending:?}"));
-                let excused = ending == Ending::Cut || history.disk_failed || history.stopping;
+                let stopped = self.opened_us <= history.stopped_us;
+                let excused = ending == Ending::Cut || history.disk_failed || stopped;
                 assert!(
                     excused,
                     "the broker ended a connection of {} for no reason: {ending:?}",

@@ -148,11 +148,6 @@ impl SimDisk {
         self.state().errors
     }
 
-    /// Count of open files.
-    pub fn open_files(&self) -> usize {
-        self.state().handles.len()
-    }
-
     /// The process is gone, and with `PowerLoss` what was not durable.
     pub fn crash(&self, how: Crash) {
         let mut state = self.state();

@@ -3,7 +3,8 @@
 //! - every acknowledged record is read back exactly where it was acknowledged;
 //! - no offset holds two values over time, crash or not;
 //! - what was acknowledged, read, or below a high watermark that somebody was told survives kill -9;
-//!   after a power loss only a tail of each partition may be gone, nothing within it;
+//!   after a power loss only a tail of each partition may be gone, nothing within it, and nothing
+//!   that was there when the broker last stopped in order;
 //! - no record stands twice, and those of one producer stand in their order; an idempotent producer
 //!   leaves no gap;
 //! - no producer id is handed out twice, ever;
@@ -75,7 +76,9 @@ struct Slot {
     id: RecordId,
     timestamp: i64,
     acknowledged_us: Option<u64>,
-    /// The last life (see [`History::lives`]) in which somebody saw it there.
+    /// The first life (see [`History::lives`]) in which somebody saw it there.
+    first_seen_in: u32,
+    /// And the last.
     seen_in: u32,
 }
 
@@ -87,6 +90,8 @@ struct Log {
     excused: BTreeSet<RecordId>,
     /// A lower bound of the log's end, and the life that it is of.
     end: (i64, u32),
+    /// What is before survives even a power loss.
+    durable_to: i64,
 }
 
 /// All of it.
@@ -97,13 +102,14 @@ pub struct History {
     pub topics: Vec<Topic>,
     /// Power losses so far: a record seen in an older life may be gone.
     pub lives: u32,
-    /// Whether an acknowledged record survives even a power loss.
-    pub durable: bool,
+    /// Stops in order so far. Of a producer's last batches Kafka's snapshot, from which the broker then
+    /// starts, holds only the very last: the retry of an earlier one is out of order.
+    pub stops: u32,
     /// Whether the disk has failed the broker, so that it may answer with errors and close
     /// connections.
     pub disk_failed: bool,
-    /// Whether the broker was asked to stop, so that it may close connections.
-    pub stopping: bool,
+    /// When the broker was last asked to stop: what was begun before may end early.
+    pub stopped_us: u64,
     /// Clients that have done what the phase asks of them.
     pub done: BTreeSet<u32>,
     /// Records acknowledged, read, lost in power losses.
@@ -133,9 +139,9 @@ impl History {
             phase: Phase::Running,
             topics: Vec::new(),
             lives: 0,
-            durable: false,
+            stops: 0,
             disk_failed: false,
-            stopping: false,
+            stopped_us: 0,
             done: BTreeSet::new(),
             counts: Counts::default(),
             logs: BTreeMap::new(),
@@ -207,6 +213,7 @@ impl History {
                     id,
                     timestamp,
                     acknowledged_us: None,
+                    first_seen_in: asked_in,
                     seen_in: asked_in,
                 };
                 log.slots.insert(offset, slot);
@@ -239,6 +246,7 @@ impl History {
             id,
             timestamp,
             acknowledged_us: None,
+            first_seen_in: life,
             seen_in: life,
         });
         assert_eq!(slot.timestamp, timestamp, "{partition:?} {id:?}: timestamp");
@@ -252,26 +260,39 @@ impl History {
 
     /// A power loss took what stood from `offset` on.
     fn lose(&mut self, partition: Partition, offset: i64) {
-        let (life, durable) = (self.lives, self.durable);
+        let life = self.lives;
         let log = self.log(partition);
         let mut lost = 0;
         for (at, slot) in log.slots.split_off(&offset) {
+            if slot.first_seen_in == life {
+                // It came after the loss.
+                log.slots.insert(at, slot);
+                continue;
+            }
             assert!(
                 slot.seen_in < life,
                 "{partition:?} {:?} is still at {at}, behind a loss at {offset}",
                 slot.id
             );
-            let acknowledged = slot.acknowledged_us.is_some();
             assert!(
-                !(durable && acknowledged),
-                "{partition:?} {:?} at {at} was acknowledged as durable and is gone",
+                at >= log.durable_to,
+                "{partition:?} {:?} at {at} is gone, though the broker had stopped in order with it",
                 slot.id
             );
-            lost += u64::from(acknowledged);
+            lost += u64::from(slot.acknowledged_us.is_some());
             log.places.remove(&slot.id);
             log.excused.insert(slot.id);
         }
         self.counts.lost += lost;
+    }
+
+    /// The broker has stopped in order: what it had is durable.
+    pub fn stopped(&mut self) {
+        for log in self.logs.values_mut() {
+            if log.end.1 == self.lives {
+                log.durable_to = log.durable_to.max(log.end.0);
+            }
+        }
     }
 
     /// What somebody who asks now must at least be told as the end of the log.
@@ -466,11 +487,11 @@ mod tests {
         );
         assert!(
             fails(|h| {
-                h.durable = true;
+                h.stopped();
                 h.lives = 1;
                 h.read(h.lives, P, found(0, 5));
             }),
-            "durable"
+            "what a stop made durable"
         );
     }
 }

@@ -64,6 +64,12 @@ thread_local! {
 /// While it lives, panics of this thread are noted, not printed: they are what a run may end with.
 pub struct Quiet;
 
+impl Default for Quiet {
+    fn default() -> Quiet {
+        Quiet::new()
+    }
+}
+
 impl Quiet {
     /// From now on.
     pub fn new() -> Quiet {

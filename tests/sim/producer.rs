@@ -79,8 +79,9 @@ pub struct Producer {
     conversation: Conversation<What>,
     identity: Option<Identity>,
     lanes: BTreeMap<Partition, Lane>,
-    /// Records that it may still make.
+    /// Records that it may still make, and bytes.
     records_left: u64,
+    bytes_left: u64,
 }
 
 /// What a request was about.
@@ -94,7 +95,11 @@ enum What {
 struct Identity {
     id: i64,
     epoch: i16,
+    /// Power losses and stops before it.
     life: u32,
+    /// A batch of it failed with the disk. If that was its first for a partition, the broker took the
+    /// second for its first, and never takes the first again.
+    failed: bool,
 }
 
 #[derive(Default)]
@@ -114,11 +119,11 @@ struct Batch {
 }
 
 impl Producer {
-    /// A producer that will make at most `records` records.
+    /// A producer that will make at most so many records and bytes.
     pub fn new(
         client: u32,
         options: ProducerOptions,
-        records: u64,
+        (records, bytes): (u64, u64),
         history: Rc<RefCell<History>>,
     ) -> Producer {
         Producer {
@@ -130,6 +135,7 @@ impl Producer {
             identity: None,
             lanes: BTreeMap::new(),
             records_left: records,
+            bytes_left: bytes,
         }
     }
 
@@ -173,14 +179,15 @@ impl Producer {
     /// Makes a batch for some partitions.
     fn make(&mut self, stage: &mut Stage<'_>) {
         let ready = self.identity.is_some() || !self.options.idempotent;
-        if !ready || !self.conversation.is_open() || self.records_left == 0 {
+        if !ready || !self.conversation.is_open() || self.bytes_left == 0 {
             return;
         }
         let partitions = self.history.borrow().partitions();
         for _ in 0..stage.random.between(1, 3) {
             let partition = *stage.random.pick(&partitions);
             let lane = self.lanes.entry(partition).or_default();
-            if lane.pending.len() >= IN_FLIGHT_MAX || self.records_left == 0 {
+            let spent = self.records_left == 0 || self.bytes_left == 0;
+            if lane.pending.len() >= IN_FLIGHT_MAX || spent {
                 continue;
             }
             let count = stage
@@ -190,6 +197,8 @@ impl Producer {
             let lengths: Vec<usize> = (0..count)
                 .map(|_| stage.random.magnitude(16, self.options.record_bytes_max) as usize)
                 .collect();
+            let bytes = lengths.iter().sum::<usize>() as u64;
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
             let codec = if stage.random.percent(self.options.compressed_percent) {
                 // Zstd is for version 7 on (KIP-110).
                 let known = if self.options.version < 7 { 3 } else { 4 };
@@ -323,7 +332,8 @@ impl Producer {
                 self.identity = Some(Identity {
                     id: body.producer_id,
                     epoch: body.producer_epoch,
-                    life: history.lives,
+                    life: history.lives + history.stops,
+                    failed: false,
                 });
             }
             What::Batches(batches, life) => {
@@ -382,14 +392,16 @@ impl Producer {
         }
         if let Some((partition, code)) = failed {
             stage.note(format_args!("{partition:?} {code:?}"));
-            let lives = self.history.borrow().lives;
-            let outlived = self.identity.is_some_and(|identity| identity.life < lives);
+            let life = self.history.borrow().lives + self.history.borrow().stops;
+            let outlived = self
+                .identity
+                .is_some_and(|identity| identity.life < life || identity.failed);
             let forgotten = [
                 ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
                 ErrorCode::UNKNOWN_PRODUCER_ID,
             ];
             if outlived && forgotten.contains(&code) {
-                // The power loss took batches that the sequence builds on.
+                // The broker has lost the batches that the sequence builds on, or forgot them.
                 self.give_up_all();
                 self.identity = None;
                 for lane in self.lanes.values_mut() {
@@ -397,6 +409,9 @@ impl Producer {
                 }
             } else {
                 self.expect_disk_failure(code, &format!("{partition:?}"));
+                if let Some(identity) = &mut self.identity {
+                    identity.failed = true;
+                }
             }
             self.start_over(stage);
         }

@@ -43,6 +43,10 @@ pub struct Plan {
     consumers: u32,
     vandals: u32,
     records: u64,
+    /// Bytes that each producer may make.
+    bytes: u64,
+    /// Records are large, so that segments fill.
+    heavy: bool,
 }
 
 /// How a life of the broker ends.
@@ -97,13 +101,10 @@ impl Plan {
         Plan {
             seed,
             shards: random.between(1, 4) as u16,
-            settings: pairs(&[
-                (
-                    "log.flush.offset.checkpoint.interval.ms",
-                    random.magnitude(200, 60_000),
-                ),
-                ("log.flush.interval.messages", random.magnitude(1, 100_000)),
-            ]),
+            settings: pairs(&[(
+                "log.flush.offset.checkpoint.interval.ms",
+                random.magnitude(200, 60_000),
+            )]),
             wishes,
             weather: Weather::draw(random, duration_us),
             duration_us,
@@ -112,6 +113,8 @@ impl Plan {
             consumers: random.between(1, 3) as u32,
             vandals: random.below(2) as u32,
             records: random.magnitude(20, 2_000),
+            bytes: random.magnitude(100_000, 6_000_000),
+            heavy: random.percent(20),
         }
     }
 }
@@ -156,8 +159,12 @@ impl<'a, N: Node> Run<'a, N> {
         let prober = Prober::new(next(), plan.wishes.clone(), history.clone());
         world.add_actor(Box::new(prober), start_us);
         for _ in 0..plan.producers {
-            let options = ProducerOptions::draw(&mut draw);
-            let producer = Producer::new(next(), options, plan.records, history.clone());
+            let mut options = ProducerOptions::draw(&mut draw);
+            if plan.heavy {
+                options.record_bytes_max = draw.between(20_000, 150_000);
+            }
+            let budget = (plan.records, plan.bytes);
+            let producer = Producer::new(next(), options, budget, history.clone());
             world.add_actor(Box::new(producer), start_us);
         }
         for _ in 0..plan.consumers {
@@ -314,12 +321,13 @@ impl<'a, N: Node> Run<'a, N> {
         if !self.world.is_up() {
             return false;
         }
-        self.history.borrow_mut().stopping = true;
+        self.history.borrow_mut().stopped_us = self.world.now_us();
+        self.history.borrow_mut().stops += 1;
         self.world.ask_to_stop();
         let until_us = self.world.now_us() + STOP_US_MAX;
         let stopped = self.run_while(until_us, |world| !world.is_stopped());
-        self.history.borrow_mut().stopping = false;
         if stopped {
+            self.history.borrow_mut().stopped();
             self.world.end_process();
             self.forget_errors();
             return true;

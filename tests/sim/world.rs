@@ -254,21 +254,9 @@ impl<N: Node> World<N> {
         self.schedule(first_us, Due::ActorTimer(id, 0));
     }
 
-    /// Calls the timer of every actor by this name.
-    pub fn call_actors(&mut self, name: u64) {
-        for id in 0..self.actors.len() {
-            self.schedule(self.now_us, Due::ActorTimer(id, name));
-        }
-    }
-
     /// Whether a broker runs.
     pub fn is_up(&self) -> bool {
         !self.shards.is_empty()
-    }
-
-    /// Operations of the broker that are not done.
-    pub fn operations_in_flight(&self) -> usize {
-        self.in_flight.len()
     }
 
     /// Starts the broker from the disk. With `dies_after`, the machine dies at that call of the disk.
