@@ -95,6 +95,13 @@ pub const INDEX_CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a file name (NAME_MAX of every file system that matters).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 
+/// Elements of all arrays in one request (topics, partitions, keys ...): ten times what a client of
+/// 10,000 partitions sends. Decoded they take up to 200 bytes each.
+pub const REQUEST_ELEMENTS_MAX: usize = 100_000;
+
+/// Partitions of one connection's incremental fetch session; a larger fetch is served without one.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 50_000;
+
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
 

@@ -8,6 +8,7 @@
 use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
 use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of};
 use crate::io::{FileRange, Pieces};
+use crate::limits;
 use crate::log::Isolation;
 use crate::net::{Part, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
@@ -138,7 +139,7 @@ fn enter_session(
             Ok((0, false, wanted))
         }
         INITIAL_EPOCH => {
-            if wanted.is_empty() {
+            if wanted.is_empty() || wanted.len() > limits::FETCH_SESSION_PARTITIONS_MAX {
                 return Ok((0, false, wanted));
             }
             let open = FetchSession::open(session.next_fetch_session_id(), wanted.iter().cloned());
@@ -152,6 +153,11 @@ fn enter_session(
                 .as_mut()
                 .ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
             open.advance(request.session_id, epoch)?;
+            if open.len() + wanted.len() > limits::FETCH_SESSION_PARTITIONS_MAX {
+                // The client opens another one, which will be served without a session.
+                session.fetch_session = None;
+                return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+            }
             open.update(wanted);
             open.forget(request.forgotten_topics_data.iter().flat_map(|topic| {
                 let name: Arc<str> = Arc::from(if head.version < 13 { &*topic.topic } else { "" });
@@ -261,7 +267,9 @@ impl Fetch {
             .iter()
             .any(|part| part.error() != ErrorCode::NONE);
         let bytes: u64 = self.parts.iter().map(FetchPart::available).sum();
-        let enough = bytes.min(self.bytes_max) >= self.bytes_min.min(self.bytes_max);
+        // What lies in a closed segment goes out by itself: no more will come there.
+        let sealed = self.parts.iter().any(FetchPart::is_sealed);
+        let enough = sealed || bytes.min(self.bytes_max) >= self.bytes_min.min(self.bytes_max);
         if self.is_late || has_error || enough || self.parts.is_empty() {
             return self.reply(context);
         }
@@ -394,6 +402,11 @@ impl FetchPart {
             .as_ref()
             .and_then(|it| it.range.as_ref())
             .map_or(0, |range| range.length)
+    }
+
+    /// Whether they lie in a segment that is closed.
+    fn is_sealed(&self) -> bool {
+        self.result.as_ref().is_some_and(|it| it.is_sealed)
     }
 
     /// What of them may go out when `left` bytes are.

@@ -77,6 +77,11 @@ impl FetchSession {
         self.id
     }
 
+    /// How many partitions it has.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Checks an incremental request against the session and counts it.
     pub fn advance(&mut self, id: i32, epoch: i32) -> Result<(), ErrorCode> {
         if id != self.id {

@@ -24,6 +24,7 @@ pub use session::{Endpoint, Identity, Session};
 
 use crate::config::BrokerConfig;
 use crate::io::Pieces;
+use crate::limits;
 use crate::metadata::{Image, Topic};
 use crate::net::Reply;
 use crate::shard::{Ask, owner_of};
@@ -229,6 +230,7 @@ impl Head {
     fn decode<'a, M: Message<'a>>(&self, frame: &'a Pieces) -> Result<M, DecodeError> {
         let mut reader = Reader::new(frame.chunks());
         reader.skip(self.body)?;
+        reader.limit_elements(limits::REQUEST_ELEMENTS_MAX);
         M::decode(&mut reader, self.version)
     }
 

@@ -77,6 +77,12 @@ pub trait Task: Send + std::fmt::Debug + 'static {
     /// What the submitter hears.
     type Outcome: Send + std::fmt::Debug + 'static;
 
+    /// Whether appends or answers wait for it: it then does not queue behind tasks that write and sync
+    /// much.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
     /// Performs the task; may block as long as it needs.
     fn run(self, disk: &dyn Disk) -> Self::Outcome;
 }

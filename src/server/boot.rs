@@ -600,8 +600,14 @@ impl Opener<'_> {
         let known = id.and_then(|id| self.image.partition(id, index));
         match (id, known) {
             (Some(id), Some((known, _))) if known.name == topic => {
-                found.insert(PartitionId { topic: id, index }, log_dir);
-                Ok(())
+                match found.insert(PartitionId { topic: id, index }, log_dir) {
+                    None => Ok(()),
+                    Some(other) => Err(StartError(format!(
+                        "{name} is in {} and in {}: move one of the two out of log.dirs",
+                        self.directories[other].path.display(),
+                        self.directories[log_dir].path.display()
+                    ))),
+                }
             }
             _ => {
                 let hex: String = Uuid(Random::new(self.now.wall.0 as u64 ^ hash(name)).bytes())

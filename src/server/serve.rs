@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-/// Threads for what blocks. Renames, syncs and scans wait for the disk, not for a core.
+/// Threads of each kind for what blocks. Renames, syncs and scans wait for the disk, not for a core.
 const TASK_THREADS: usize = 4;
 
 type Inbox = Receiver<(ShardId, Event)>;
@@ -33,9 +33,13 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     let files = Arc::new(Files);
     let threads = config.recovery_threads_per_dir as usize * config.log_dirs.len();
     let seed = u64::from_ne_bytes(sys::random_bytes());
-    let workers = boot::boot(&config, &*files, threads, listeners, seed, sys::clock())?;
-    let tasks = TaskThreads::start(TASK_THREADS, files)
+    let tasks = TaskThreads::start(TASK_THREADS, files.clone())
         .map_err(|error| StartError(format!("cannot start threads: {error}")))?;
+    // A kernel that cannot be had is said before the data directory is touched: a start that fails
+    // later has eaten the marker of the last clean stop.
+    let _: Kernel<Task> = Kernel::new(kernel_config(&config, true), &tasks)
+        .map_err(|error| StartError(error.to_string()))?;
+    let workers = boot::boot(&config, &*files, threads, listeners, seed, sys::clock())?;
     run(&config, workers, &tasks)
 }
 

@@ -92,11 +92,16 @@ impl Shard {
     fn go_on(&mut self, slot: u32, mut lookup: LookUp, found: Found, out: &mut Outbox) {
         let partition = self.slot(slot);
         let result = match found {
-            Found::Slice { range, first_batch } => {
+            Found::Slice {
+                range,
+                first_batch,
+                is_sealed,
+            } => {
                 let range = (range.length > 0).then_some(range);
                 ReadResult {
                     range,
                     first_batch,
+                    is_sealed,
                     ..read_state(partition, ErrorCode::NONE)
                 }
             }
@@ -284,6 +289,7 @@ fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
         log_start: log.log_start(),
         range: None,
         first_batch: 0,
+        is_sealed: false,
     }
 }
 
@@ -295,5 +301,6 @@ fn refusal(error: ErrorCode) -> ReadResult {
         log_start: Offset::UNKNOWN,
         range: None,
         first_batch: 0,
+        is_sealed: false,
     }
 }

@@ -236,6 +236,8 @@ pub struct ReadResult {
     pub range: Option<FileRange>,
     /// Size of the first batch in `range`.
     pub first_batch: u64,
+    /// Whether `range` lies in a closed segment, so that nothing will be added to it.
+    pub is_sealed: bool,
 }
 
 /// One partition of a ListOffsets request.

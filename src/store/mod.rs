@@ -107,6 +107,8 @@ pub enum Found {
         range: FileRange,
         /// Size of the first batch, whole.
         first_batch: u64,
+        /// Whether they lie in a closed segment.
+        is_sealed: bool,
     },
     /// The offset is the end of what may be read.
     End,
@@ -715,6 +717,7 @@ impl Store {
                 Found::Slice {
                     range,
                     first_batch: batch_size.into(),
+                    is_sealed: segment != self.log.active_segment().base,
                 }
             }
             None => self.open(segment, out),

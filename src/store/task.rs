@@ -109,6 +109,22 @@ pub enum TaskOutcome {
 impl io::Task for Task {
     type Outcome = TaskOutcome;
 
+    fn is_awaited(&self) -> bool {
+        match self {
+            Task::CreatePartition { .. }
+            | Task::OpenNext { .. }
+            | Task::OpenSegment { .. }
+            | Task::Sync { .. }
+            | Task::Truncate { .. }
+            | Task::SetAside { .. } => true,
+            Task::Seal { .. }
+            | Task::Allocate { .. }
+            | Task::Replace { .. }
+            | Task::Remove { .. }
+            | Task::LookUpTime { .. } => false,
+        }
+    }
+
     fn run(self, disk: &dyn Disk) -> TaskOutcome {
         use TaskOutcome::*;
         match self {

@@ -12,7 +12,7 @@ use super::error::{KernelError, kernel_release};
 use super::inflight::{InFlight, Slab};
 use super::residency::is_resident;
 use super::retry::retry;
-use super::tasks::{Job, Results, TaskThreads};
+use super::tasks::{Job, Queues, Results, TaskThreads};
 use super::waker::Waker;
 use super::{pressure, socket};
 use crate::io::{
@@ -21,7 +21,7 @@ use crate::io::{
 };
 use crate::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX};
 use bytes::BytesMut;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, unbounded};
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
 use std::io::{Error, ErrorKind, Result};
@@ -72,7 +72,7 @@ pub struct Kernel<T: Task> {
     in_flight: Slab,
     /// Completions that wait for the next `poll`.
     ready: Vec<Completion<T::Outcome>>,
-    jobs: Sender<Job<T>>,
+    tasks: Queues<T>,
     results_sender: Results<T>,
     results: Receiver<(Token, T::Outcome)>,
     waker: Waker,
@@ -130,7 +130,7 @@ impl<T: Task> Kernel<T> {
             ring,
             in_flight: Slab::default(),
             ready: Vec::new(),
-            jobs: tasks.jobs(),
+            tasks: tasks.queues(),
             results_sender,
             results,
             waker,
@@ -199,8 +199,7 @@ impl<T: Task> Kernel<T> {
                     results: self.results_sender.clone(),
                     waker: self.waker.clone(),
                 };
-                // Fails only when the threads are gone, that is, when the process ends.
-                let _ = self.jobs.send(job);
+                self.tasks.send(job);
             }
         }
     }

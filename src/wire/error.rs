@@ -32,6 +32,8 @@ pub enum Problem {
     },
     /// A length below -1, or one that its type does not allow.
     Length(i64),
+    /// More elements than the reader was told to accept.
+    Elements(usize),
     /// Null where this version of the message has none.
     Null,
     /// A string that is not UTF-8.
@@ -94,6 +96,9 @@ impl fmt::Display for DecodeError {
             Problem::Version(version) => write!(f, "version {version} is unknown"),
             Problem::RecordType(kind) => write!(f, "record type {kind} is unknown"),
             Problem::FrameVersion(version) => write!(f, "frame version {version} is unknown"),
+            Problem::Elements(count) => {
+                write!(f, "{count} elements are more than one request may have")
+            }
             Problem::Trailing(count) => write!(f, "{count} bytes too many"),
         }
     }

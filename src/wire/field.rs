@@ -270,6 +270,7 @@ impl<'a, T: Field<'a>> Nullable<'a> for Vec<T> {
         };
         // Elements that cannot all be there are refused before any memory is taken for them.
         reader.need(count.saturating_mul(T::bytes_min(form).max(1)))?;
+        reader.count_elements(count)?;
         let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
             elements.push(T::read(reader, form)?);

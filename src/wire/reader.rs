@@ -20,6 +20,7 @@ pub struct Reader<'a> {
     rest: Vec<&'a [u8]>,
     position: usize,
     remaining: usize,
+    elements_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -35,6 +36,27 @@ impl<'a> Reader<'a> {
             rest,
             position: 0,
             remaining,
+            elements_left: usize::MAX,
+        }
+    }
+
+    /// Refuses more than that many elements in all arrays that are read from here on: a few bytes of a
+    /// frame become some hundred in memory.
+    pub fn limit_elements(&mut self, most: usize) {
+        self.elements_left = most;
+    }
+
+    /// Takes note of an array's elements.
+    ///
+    /// # Errors
+    /// When they are more than are allowed.
+    pub(crate) fn count_elements(&mut self, count: usize) -> Result<(), DecodeError> {
+        match self.elements_left.checked_sub(count) {
+            Some(left) => {
+                self.elements_left = left;
+                Ok(())
+            }
+            None => Err(self.error(Problem::Elements(count))),
         }
     }
 
