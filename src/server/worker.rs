@@ -183,8 +183,10 @@ impl Worker {
         self.shard.has_ended()
     }
 
-    /// Takes one event.
+    /// Takes one event. What earlier events of the same round left in the outbox stays there.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
+        // It has been routed, and paid for: once is enough.
+        self.remote.extend(out.mail.drain(..));
         match event {
             Event::Completion(completion) => self.handle_completion(now, completion, out),
             Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
