@@ -43,12 +43,18 @@ leave() {
     rm -rf "$WORK"
 }
 
+# free_ports N: ports below the range from which the kernel serves outgoing connections, so that none of those takes one.
 free_ports() {
     python3 - "$1" <<'PY'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(15000, 32000)))
+        held.append(s)
+    except OSError:
+        s.close()
 print(*[s.getsockname()[1] for s in held])
 PY
 }
