@@ -23,12 +23,14 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The index of a log directory by its id; the first one for the ids that name none.
+    /// The index of a log directory by its id; nothing for the ids that name none.
+    pub fn find(&self, id: Uuid) -> Option<usize> {
+        self.log_dirs.iter().position(|(_, known)| *known == id)
+    }
+
+    /// The same; the first one for the ids that name none.
     pub fn index_of(&self, id: Uuid) -> usize {
-        self.log_dirs
-            .iter()
-            .position(|(_, known)| *known == id)
-            .unwrap_or(0)
+        self.find(id).unwrap_or(0)
     }
 
     /// `<log dir>/<topic>-<partition>`.
@@ -136,6 +138,7 @@ impl Shard {
     ) -> usize {
         let config = topic_config(&self.config, image, &topic.name);
         let mut missing = 0;
+        let mut crowds = self.partitions_by_log_dir();
         for (index, assigned) in &topic.partitions {
             let id = PartitionId {
                 topic: topic.id,
@@ -151,9 +154,16 @@ impl Shard {
                 partition.epoch = assigned.leader_epoch;
                 continue;
             }
+            // With several log directories the metadata leaves it to us where a new partition goes:
+            // where the fewest are, as in Kafka. The start finds it by looking.
+            let assigned_to = assigned.directories.first().copied().unwrap_or_default();
+            let emptiest = || (0..crowds.len()).min_by_key(|log_dir| crowds[*log_dir]);
             let log_dir = self
                 .placement
-                .index_of(assigned.directories.first().copied().unwrap_or_default());
+                .find(assigned_to)
+                .or_else(emptiest)
+                .unwrap_or(0);
+            crowds[log_dir] += 1;
             let directory = self
                 .placement
                 .partition_directory(log_dir, &topic.name, id.index);
@@ -173,6 +183,20 @@ impl Shard {
             missing += 1;
         }
         missing
+    }
+
+    /// How many partitions of this shard lie in each log directory, or are being made there.
+    fn partitions_by_log_dir(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.placement.log_dirs.len()];
+        for partition in self.slots.iter().flatten() {
+            counts[partition.log_dir] += 1;
+        }
+        for waiting in self.waiting.values() {
+            if let Waiting::Created(creation) = waiting {
+                counts[creation.log_dir] += 1;
+            }
+        }
+        counts
     }
 
     pub(super) fn created(
