@@ -8,6 +8,7 @@
 mod api_versions;
 mod broker;
 mod client;
+mod connections;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;

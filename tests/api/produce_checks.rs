@@ -1,7 +1,7 @@
 //! What makes a batch bad, row by row in the order of Kafka's checks, each with its code; and what
 //! looks bad and is taken, as Kafka takes it.
 
-use crate::broker::{self, Topic};
+use crate::broker::{self, Broker, Directory, Topic};
 use crate::client::{Client, produce_request};
 use crate::records::{
     batch, batch_at, batch_in, builder, changed, headers, large, now_ms, put, values,
@@ -398,6 +398,29 @@ fn a_batch_larger_than_a_segment_is_refused() {
     ];
     let response = refused("check-segment", 13, &settings, large(1_048_576));
     assert_eq!(response.error_code, ErrorCode::RECORD_LIST_TOO_LARGE);
+}
+
+#[test]
+fn with_full_validation_compressed_records_are_looked_at_everywhere() {
+    let directory = Directory::new();
+    let settings = ["num.shards=1", "millstream.produce.validation=records"];
+    let broker = Broker::start(&directory, &settings);
+    let topic = broker.topic("t", 1);
+    let mut client = broker.client();
+    let undecodable = changed(batch_in(Codec::Gzip, &["abcabcabc"]), |batch| {
+        batch[HEADER_BYTES..].fill(0xff);
+    });
+    let response = client.produce(&topic, 0, undecodable);
+    assert_eq!(response.error_code, ErrorCode::UNKNOWN_SERVER_ERROR);
+    let late = batch_at(Codec::Zstd, &[now_ms(), now_ms() + 7_200_000]);
+    let response = client.produce(&topic, 0, late);
+    assert_eq!(response.error_code, ErrorCode::INVALID_TIMESTAMP);
+    assert_eq!(response.record_errors[0].batch_index, 1);
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        client.append(&topic, 0, batch_in(codec, &["a", "b"]));
+    }
+    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 8);
+    broker.stop();
 }
 
 // -- what is taken
