@@ -4,7 +4,7 @@ use super::{Context, Head, Pending, Progress, by_owner, partition_of};
 use crate::io::Pieces;
 use crate::log::Isolation;
 use crate::shard::{Ask, OffsetPart, OffsetResult};
-use crate::types::{LeaderEpoch, Offset, Timestamp};
+use crate::types::LeaderEpoch;
 use crate::wire::{
     DecodeError, ErrorCode, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
@@ -44,7 +44,7 @@ pub(super) fn begin(
                     },
                 );
             let result = match target {
-                Err(error) => Some(refusal(error)),
+                Err(error) => Some(OffsetResult::refused(error)),
                 Ok(target) => {
                     let part = OffsetPart {
                         index: partitions.len() as u32,
@@ -133,14 +133,5 @@ fn response(
         timestamp: result.timestamp.0,
         offset: result.offset.0,
         leader_epoch: if version >= 4 { result.epoch.0 } else { -1 },
-    }
-}
-
-fn refusal(error: ErrorCode) -> OffsetResult {
-    OffsetResult {
-        error,
-        offset: Offset::UNKNOWN,
-        timestamp: Timestamp::NONE,
-        epoch: LeaderEpoch::UNKNOWN,
     }
 }

@@ -4,7 +4,7 @@
 use super::{Context, Head, Pending, Progress, by_owner, partition_of};
 use crate::io::Pieces;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
-use crate::types::{Offset, PartitionId, Timestamp, Uuid};
+use crate::types::{PartitionId, Uuid};
 use crate::wire::{
     DecodeError, ErrorCode, ProducePartitionResponse, ProduceRecordError, ProduceRequest,
     ProduceResponse, ProduceTopicResponse, Records,
@@ -64,7 +64,7 @@ pub(super) fn begin(
                 Ok(topic) => partition_of(topic, data.index),
             };
             let refused = match (target, &data.records) {
-                (Err(error), _) => Some(refusal(error)),
+                (Err(error), _) => Some(Produced::refused(error)),
                 (Ok(partition), Records::Range { start, length }) => {
                     sets.push(RecordSet {
                         start: *start,
@@ -75,7 +75,7 @@ pub(super) fn begin(
                     None
                 }
                 // No record set at all: Kafka calls it an invalid record.
-                (Ok(_), _) => Some(refusal(ErrorCode::INVALID_RECORD)),
+                (Ok(_), _) => Some(Produced::refused(ErrorCode::INVALID_RECORD)),
             };
             partitions.push(data.index);
             produced.push(refused);
@@ -189,15 +189,4 @@ fn cut(
         };
         (set.partition, part)
     })
-}
-
-fn refusal(error: ErrorCode) -> Produced {
-    Produced {
-        error,
-        base: Offset::UNKNOWN,
-        append_time: Timestamp::NONE,
-        log_start: Offset::UNKNOWN,
-        record_errors: Vec::new(),
-        message: None,
-    }
 }

@@ -46,6 +46,22 @@ pub enum Event {
     Stop,
 }
 
+/// What a handler is given: the worker's fields one by one, because the connection is borrowed beside
+/// them.
+macro_rules! context_of {
+    ($worker:ident, $now:ident, $live:ident, $asks:ident) => {
+        Context {
+            now: $now,
+            image: $worker.shard.image(),
+            config: &$worker.config,
+            identity: &$worker.identity,
+            session: &mut $live.session,
+            shards: $worker.shards,
+            asks: &mut $asks,
+        }
+    };
+}
+
 /// One shard with its connections.
 pub struct Worker {
     shard: Shard,
@@ -344,15 +360,7 @@ impl Worker {
         if !live.connection.awaits(slot) {
             return;
         }
-        let mut context = Context {
-            now,
-            image: self.shard.image(),
-            config: &self.config,
-            identity: &self.identity,
-            session: &mut live.session,
-            shards: self.shards,
-            asks: &mut asks,
-        };
+        let mut context = context_of!(self, now, live, asks);
         let progress = api::begin(&mut context, pieces);
         self.send_asks(ticket, asks, out);
         self.go_on(now, ticket, id, slot, progress, out);
@@ -377,15 +385,7 @@ impl Worker {
             .get_mut(&id)
             .expect("requests end with their connection");
         live.tickets.remove(&ticket);
-        let mut context = Context {
-            now,
-            image: self.shard.image(),
-            config: &self.config,
-            identity: &self.identity,
-            session: &mut live.session,
-            shards: self.shards,
-            asks: &mut asks,
-        };
+        let mut context = context_of!(self, now, live, asks);
         let progress = pending.handle(&mut context, event);
         self.send_asks(ticket, asks, out);
         self.go_on(now, ticket, id, slot, progress, out);
@@ -590,15 +590,7 @@ impl Worker {
                 self.deadlines.remove(&(deadline, ticket));
             }
             let mut asks = Asks::default();
-            let mut context = Context {
-                now,
-                image: self.shard.image(),
-                config: &self.config,
-                identity: &self.identity,
-                session: &mut live.session,
-                shards: self.shards,
-                asks: &mut asks,
-            };
+            let mut context = context_of!(self, now, live, asks);
             request.pending.abandon(&mut context);
             self.send_asks(ticket, asks, out);
         }

@@ -60,7 +60,7 @@ impl Shard {
                 stage: Stage::New,
             };
             match self.check_leader(part.partition, part.epoch) {
-                Err(error) => self.read_done(&lookup, refusal(error), out),
+                Err(error) => self.read_done(&lookup, ReadResult::refused(error), out),
                 Ok(slot) => self.look_up(slot, lookup, out),
             }
         }
@@ -287,18 +287,6 @@ fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
         high_watermark: log.high_watermark(),
         last_stable: log.last_stable(),
         log_start: log.log_start(),
-        range: None,
-        first_batch: 0,
-        is_sealed: false,
-    }
-}
-
-fn refusal(error: ErrorCode) -> ReadResult {
-    ReadResult {
-        error,
-        high_watermark: Offset::UNKNOWN,
-        last_stable: Offset::UNKNOWN,
-        log_start: Offset::UNKNOWN,
         range: None,
         first_batch: 0,
         is_sealed: false,

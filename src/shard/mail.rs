@@ -206,6 +206,20 @@ pub struct Produced {
     pub message: Option<String>,
 }
 
+impl Produced {
+    /// Not in the log.
+    pub fn refused(error: ErrorCode) -> Produced {
+        Produced {
+            error,
+            base: Offset::UNKNOWN,
+            append_time: Timestamp::NONE,
+            log_start: Offset::UNKNOWN,
+            record_errors: Vec::new(),
+            message: None,
+        }
+    }
+}
+
 /// One partition of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPart {
@@ -240,6 +254,21 @@ pub struct ReadResult {
     pub is_sealed: bool,
 }
 
+impl ReadResult {
+    /// Nothing, from a partition that is not known here.
+    pub fn refused(error: ErrorCode) -> ReadResult {
+        ReadResult {
+            error,
+            high_watermark: Offset::UNKNOWN,
+            last_stable: Offset::UNKNOWN,
+            log_start: Offset::UNKNOWN,
+            range: None,
+            first_batch: 0,
+            is_sealed: false,
+        }
+    }
+}
+
 /// One partition of a ListOffsets request.
 #[derive(Clone, Copy, Debug)]
 pub struct OffsetPart {
@@ -264,4 +293,16 @@ pub struct OffsetResult {
     pub timestamp: Timestamp,
     /// Its leader epoch, or -1.
     pub epoch: LeaderEpoch,
+}
+
+impl OffsetResult {
+    /// No offset.
+    pub fn refused(error: ErrorCode) -> OffsetResult {
+        OffsetResult {
+            error,
+            offset: Offset::UNKNOWN,
+            timestamp: Timestamp::NONE,
+            epoch: LeaderEpoch::UNKNOWN,
+        }
+    }
 }

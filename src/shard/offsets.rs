@@ -36,7 +36,7 @@ impl Shard {
             let slot = match self.check_leader(part.partition, part.epoch) {
                 Ok(slot) => slot,
                 Err(error) => {
-                    self.offset_done(gather, index, refusal(error), out);
+                    self.offset_done(gather, index, OffsetResult::refused(error), out);
                     continue;
                 }
             };
@@ -95,10 +95,10 @@ impl Shard {
                 timestamp,
                 epoch: leader_epoch,
             },
-            Ok(None) => refusal(ErrorCode::NONE),
+            Ok(None) => OffsetResult::refused(ErrorCode::NONE),
             Err(error) => {
                 tracing::error!("look-up by time: {error}");
-                refusal(ErrorCode::KAFKA_STORAGE_ERROR)
+                OffsetResult::refused(ErrorCode::KAFKA_STORAGE_ERROR)
             }
         };
         self.offset_done(lookup.gather, lookup.index, result, out);
@@ -109,14 +109,5 @@ impl Shard {
             Parts::Offsets(parts) => parts.push((index, result)),
             _ => unreachable!("a look-up gathers offsets"),
         });
-    }
-}
-
-fn refusal(error: ErrorCode) -> OffsetResult {
-    OffsetResult {
-        error,
-        offset: Offset::UNKNOWN,
-        timestamp: Timestamp::NONE,
-        epoch: LeaderEpoch::UNKNOWN,
     }
 }

@@ -73,7 +73,7 @@ impl Shard {
     ) -> Result<(u32, Admitted), Produced> {
         let validate_compressed = self.config.validate_records;
         let Some((slot, partition)) = self.find(part.partition) else {
-            return Err(refusal(ErrorCode::NOT_LEADER_OR_FOLLOWER, None));
+            return Err(Produced::refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         };
         let config = &partition.config;
         let rules = Rules {
@@ -99,7 +99,7 @@ impl Shard {
                 true => ErrorCode::INVALID_TXN_STATE,
                 false => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
             };
-            return Err(refusal(error, None));
+            return Err(Produced::refused(error));
         }
         if length > checked.size {
             records = records.split_to(checked.size);
@@ -110,7 +110,7 @@ impl Shard {
             .append(&checked, records, epoch, now, &mut out.operations)
         {
             Ok(admitted) => Ok((slot, admitted)),
-            Err(Rejected::Offline) => Err(refusal(ErrorCode::KAFKA_STORAGE_ERROR, None)),
+            Err(Rejected::Offline) => Err(Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR)),
             Err(Rejected::Refused(Refused::Duplicate {
                 base_offset,
                 last_offset,
@@ -151,7 +151,7 @@ impl Shard {
     /// Answers all that wait: their batches are not in the log.
     pub(super) fn appends_failed(&mut self, slot: u32, out: &mut Outbox) {
         for ack in std::mem::take(&mut self.slot(slot).acks) {
-            let failed = refusal(ErrorCode::KAFKA_STORAGE_ERROR, None);
+            let failed = Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR);
             self.produced(ack.gather, ack.index, failed, out);
         }
     }
@@ -161,17 +161,6 @@ impl Shard {
             Parts::Produce(parts) => parts.push((index, produced)),
             _ => unreachable!("a produce gathers produces"),
         });
-    }
-}
-
-fn refusal(error: ErrorCode, message: Option<String>) -> Produced {
-    Produced {
-        error,
-        base: Offset::UNKNOWN,
-        append_time: Timestamp::NONE,
-        log_start: Offset::UNKNOWN,
-        record_errors: Vec::new(),
-        message,
     }
 }
 
@@ -203,7 +192,8 @@ fn refuse_fault(fault: &Fault) -> Produced {
         | Fault::Varint
         | Fault::RecordHeaders => ErrorCode::INVALID_RECORD,
     };
-    let mut produced = refusal(error, Some(fault.to_string()));
+    let mut produced = Produced::refused(error);
+    produced.message = Some(fault.to_string());
     if let Fault::Records { first, .. } = fault {
         produced.record_errors = first
             .iter()
@@ -217,10 +207,10 @@ fn refuse_fault(fault: &Fault) -> Produced {
 fn refuse(refused: &Refused) -> Produced {
     match refused {
         Refused::OutOfOrderSequence { .. } => {
-            refusal(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, None)
+            Produced::refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
         }
-        Refused::StaleEpoch { .. } => refusal(ErrorCode::INVALID_PRODUCER_EPOCH, None),
-        Refused::SegmentTooSmall => refusal(ErrorCode::RECORD_LIST_TOO_LARGE, None),
+        Refused::StaleEpoch { .. } => Produced::refused(ErrorCode::INVALID_PRODUCER_EPOCH),
+        Refused::SegmentTooSmall => Produced::refused(ErrorCode::RECORD_LIST_TOO_LARGE),
         Refused::Duplicate { .. } => unreachable!("a duplicate is answered like the original"),
     }
 }
