@@ -64,7 +64,8 @@ fn entries(
                 .image
                 .config(&Resource::topic(name))
                 .map_or(&none, |set| &**set);
-            Ok(config::describe_topic(set, context.config))
+            let cluster = context.image.cluster_config();
+            Ok(config::describe_topic(set, cluster, context.config))
         }
         // The empty name stands for what all brokers have as a dynamic default: nothing, here.
         Resource::BROKER if name.is_empty() => Ok(Vec::new()),

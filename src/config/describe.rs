@@ -45,19 +45,26 @@ pub struct Synonym {
 pub enum Source {
     /// Set for the topic.
     DynamicTopic = 1,
+    /// Set in the metadata log for all brokers. The first start of Apache Kafka sets min.insync.replicas so.
+    DynamicDefaultBroker = 3,
     /// Set in `server.properties` or by `--override`.
     StaticBroker = 4,
     /// Set nowhere.
     Default = 5,
 }
 
-/// Every property of a topic with these settings of its own, sorted by name.
-pub fn describe_topic(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<Entry> {
+/// Every property of a topic with these settings of its own, sorted by name. `cluster` is what the
+/// metadata log has as default of all brokers.
+pub fn describe_topic(
+    overrides: &BTreeMap<String, String>,
+    cluster: &BTreeMap<String, String>,
+    broker: &BrokerConfig,
+) -> Vec<Entry> {
     let mut entries: Vec<Entry> = PROPERTIES
         .iter()
         .filter_map(|property| match property.scope {
             Scope::Topic(synonyms) if !property.internal => {
-                Some(topic_entry(property, synonyms, overrides, broker))
+                Some(topic_entry(property, synonyms, overrides, cluster, broker))
             }
             _ => None,
         })
@@ -137,12 +144,13 @@ fn topic_entry(
     property: &'static Property,
     broker_names: &[&str],
     overrides: &BTreeMap<String, String>,
+    cluster: &BTreeMap<String, String>,
     broker: &BrokerConfig,
 ) -> Entry {
     let own = overrides
         .get(property.name)
         .map(|value| property.normalise(value).unwrap_or_else(|_| value.clone()));
-    let mut synonyms = synonyms(broker_names, broker);
+    let mut synonyms = synonyms(broker_names, cluster, broker);
     if let Some(value) = &own {
         synonyms.insert(
             0,
@@ -153,7 +161,11 @@ fn topic_entry(
             },
         );
     }
-    let value = own.or_else(|| value_from_broker(property, |name| broker.value(name)));
+    let inherited = |name: &str| match cluster.get(name) {
+        Some(value) => Some(value.as_str()),
+        None => broker.value(name),
+    };
+    let value = own.or_else(|| value_from_broker(property, inherited));
     entry(property, value, synonyms, false)
 }
 
@@ -165,13 +177,17 @@ fn broker_entry(property: &'static Property, broker: &BrokerConfig) -> Entry {
         name => broker.value(name).map(str::to_owned),
     };
     let read_only = property.update == Update::ReadOnly;
-    let synonyms = synonyms(&[property.name], broker);
+    let synonyms = synonyms(&[property.name], &BTreeMap::new(), broker);
     entry(property, value, synonyms, read_only)
 }
 
-/// The static and the default values under these names, beginning with the most important name: what
+/// The cluster's, the static and the default values under these names, beginning with the most important name: what
 /// is set under a less important one before that is left out, as Kafka does.
-fn synonyms(names: &[&str], broker: &BrokerConfig) -> Vec<Synonym> {
+fn synonyms(
+    names: &[&str],
+    cluster: &BTreeMap<String, String>,
+    broker: &BrokerConfig,
+) -> Vec<Synonym> {
     let named = |source: Source, of: &dyn Fn(&str) -> Option<String>| -> Vec<Synonym> {
         names
             .iter()
@@ -188,9 +204,14 @@ fn synonyms(names: &[&str], broker: &BrokerConfig) -> Vec<Synonym> {
     let default = |name: &str| broker_property(name)?.default.map(str::to_owned);
     let mut all = named(Source::StaticBroker, &set);
     all.extend(named(Source::Default, &default));
-    all.into_iter()
-        .skip_while(|synonym| Some(&synonym.name.as_str()) != names.first())
-        .collect()
+    let inherited = all
+        .into_iter()
+        .skip_while(|synonym| Some(&synonym.name.as_str()) != names.first());
+    let mut all = named(Source::DynamicDefaultBroker, &|name| {
+        cluster.get(name).cloned()
+    });
+    all.extend(inherited);
+    all
 }
 
 fn entry(

@@ -292,6 +292,13 @@ impl Image {
         self.configs.get(resource)
     }
 
+    /// What was set for all brokers.
+    pub fn cluster_config(&self) -> &BTreeMap<String, String> {
+        static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+        self.config(&Resource::cluster())
+            .map_or(&NOTHING, |set| &**set)
+    }
+
     /// One value that was set for this resource.
     pub fn config_value(&self, resource: &Resource, key: &str) -> Option<&str> {
         self.configs.get(resource)?.get(key).map(String::as_str)

@@ -106,7 +106,8 @@ impl Shard {
                 }
             }
             Found::End => read_state(partition, ErrorCode::NONE),
-            Found::OutOfRange => read_state(partition, ErrorCode::OFFSET_OUT_OF_RANGE),
+            // As Kafka, which tells nothing of a partition with an error.
+            Found::OutOfRange => ReadResult::refused(ErrorCode::OFFSET_OUT_OF_RANGE),
             Found::Corrupt => {
                 let directory = partition.store.directory().display();
                 let offset = lookup.want.offset.0;

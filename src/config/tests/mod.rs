@@ -540,7 +540,7 @@ fn an_internal_size_beyond_any_file_is_refused() {
 fn a_topic_is_described_with_every_visible_property_and_where_it_comes_from() {
     let broker = config("log.segment.bytes=2000000\nlog.retention.hours=1");
     let own = overrides(&[("segment.bytes", "3000000")]);
-    let entries = describe_topic(&own, &broker);
+    let entries = describe_topic(&own, &BTreeMap::new(), &broker);
     assert!(entries.is_sorted_by_key(|entry| &entry.name));
     assert!(
         entries
@@ -583,6 +583,7 @@ fn printed(entry: &Entry) -> String {
                 Source::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
                 Source::StaticBroker => "STATIC_BROKER_CONFIG",
                 Source::Default => "DEFAULT_CONFIG",
+                Source::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
             };
             format!("{source}:{}={}", synonym.name, value(&synonym.value))
         })
@@ -607,9 +608,25 @@ fn described_by_kafka() -> BrokerConfig {
 }
 
 #[test]
+fn what_the_cluster_has_as_default_stands_before_the_brokers_file() {
+    let broker = config("min.insync.replicas=3");
+    let cluster = overrides(&[("min.insync.replicas", "2")]);
+    let of = |own: &[(&str, &str)]| {
+        let entries = describe_topic(&overrides(own), &cluster, &broker);
+        let entry = entries.iter().find(|it| it.name == "min.insync.replicas");
+        let entry = entry.unwrap();
+        let sources: Vec<i8> = entry.synonyms.iter().map(|s| s.source as i8).collect();
+        (entry.value.clone().unwrap(), entry.source as i8, sources)
+    };
+    assert_eq!(of(&[]), ("2".to_owned(), 3, vec![3, 4, 5]));
+    let own = of(&[("min.insync.replicas", "1")]);
+    assert_eq!(own, ("1".to_owned(), 1, vec![1, 3, 4, 5]));
+}
+
+#[test]
 fn a_topic_is_described_as_kafka_describes_it() {
     let own = overrides(&[("segment.bytes", "3000000")]);
-    let entries = describe_topic(&own, &described_by_kafka());
+    let entries = describe_topic(&own, &BTreeMap::new(), &described_by_kafka());
     let ours: Vec<String> = entries.iter().map(printed).collect();
     let theirs: Vec<&str> = include_str!("kafka-topic.txt").lines().collect();
     assert_eq!(ours, theirs);
