@@ -56,6 +56,16 @@ impl ConsumerOptions {
         }
     }
 
+    /// One who waits as long as nobody wakes it.
+    pub fn waiting(self) -> ConsumerOptions {
+        ConsumerOptions {
+            max_wait_ms: 8_000,
+            min_bytes: 1,
+            jump_percent: 0,
+            ..self
+        }
+    }
+
     /// Those of the auditor.
     pub fn auditor(version: i16) -> ConsumerOptions {
         ConsumerOptions {

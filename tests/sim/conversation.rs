@@ -68,6 +68,8 @@ pub struct Conversation<T> {
     input: Vec<u8>,
     begun_us: u64,
     opened_us: u64,
+    /// When bytes came last.
+    heard_us: u64,
 }
 
 /// What became of a connection.
@@ -93,6 +95,7 @@ impl<T> Conversation<T> {
             input: Vec::new(),
             begun_us: 0,
             opened_us: 0,
+            heard_us: 0,
         }
     }
 
@@ -192,6 +195,7 @@ impl<T> Conversation<T> {
                     self.begun_us = stage.now_us;
                 }
                 self.input.extend(bytes);
+                self.heard_us = stage.now_us;
                 self.cut_frames(stage, answers);
                 News::None
             }
@@ -244,13 +248,13 @@ impl<T> Conversation<T> {
         }
     }
 
-    /// Checks that no request has waited for its answer longer than it may.
+    /// Checks that no request has waited for its answer longer than it may, or for more of it.
     pub fn check_patience(&self, stage: &Stage<'_>) {
         // Answers come in order, so all waits before it count.
         let mut wait_us = PATIENCE_US;
         for asked in &self.asked {
             wait_us += asked.wait_us;
-            let waited_us = stage.now_us - asked.sent_us;
+            let waited_us = stage.now_us - asked.sent_us.max(self.heard_us);
             assert!(
                 waited_us <= wait_us,
                 "{}: no answer to {} v{} #{} after {} ms",

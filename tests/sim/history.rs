@@ -324,8 +324,9 @@ impl History {
     /// When the first record from `offset` on was acknowledged, as its producer saw it.
     pub fn available_since(&self, partition: Partition, offset: i64) -> Option<u64> {
         let log = self.logs.get(&partition)?;
-        let slots = log.slots.range(offset..);
-        slots.filter_map(|(_, slot)| slot.acknowledged_us).min()
+        let slots = log.slots.range(offset..).map(|(_, slot)| slot);
+        let there = slots.filter(|slot| slot.seen_in == self.lives);
+        there.filter_map(|slot| slot.acknowledged_us).min()
     }
 
     /// The broker says that `answer` is the first offset with a timestamp of at least `time`; `end`

@@ -162,6 +162,11 @@ impl Network {
 
     /// Changes delays and faults.
     pub fn set_weather(&mut self, weather: NetworkWeather) {
+        if weather.slow_reader_one_in == 0 {
+            for connection in self.connections.values_mut() {
+                connection.slow = false;
+            }
+        }
         self.weather = weather;
     }
 

@@ -36,6 +36,8 @@ pub struct ProducerOptions {
     pub init_version: i16,
     /// Time between batches, microseconds.
     pub pace_us: u64,
+    /// Rests that long after every few batches: long enough for a reader that nobody woke to be seen.
+    pub rest_us: Option<u64>,
     /// Records per batch, at most.
     pub records_max: u64,
     /// Bytes per record, at most.
@@ -60,6 +62,7 @@ impl ProducerOptions {
             version: random.between(3, 13) as i16,
             init_version: random.between(0, 5) as i16,
             pace_us: random.magnitude(500, 50_000),
+            rest_us: None,
             records_max: random.magnitude(1, 30),
             record_bytes_max: random.magnitude(20, 4_000),
             compressed_percent: *random.pick(&[0, 0, 10, 50]),
@@ -172,7 +175,10 @@ impl Producer {
         if phase > Phase::Running && !pending {
             self.history.borrow_mut().done.insert(self.client);
         }
-        let wait_us = stage.random.between(1, self.options.pace_us * 2);
+        let wait_us = match self.options.rest_us {
+            Some(rest_us) if stage.random.one_in(3) => stage.random.between(rest_us, rest_us * 2),
+            _ => stage.random.between(1, self.options.pace_us * 2),
+        };
         stage.after(wait_us, TICK);
     }
 

@@ -47,6 +47,8 @@ pub struct Plan {
     bytes: u64,
     /// Records are large, so that segments fill.
     heavy: bool,
+    /// Records are few and far between, so that a reader which nobody woke is seen.
+    sparse: bool,
 }
 
 /// How a life of the broker ends.
@@ -73,7 +75,12 @@ impl Plan {
     /// The plan of a seed.
     pub fn draw(seed: u64) -> Plan {
         let random = &mut Random::new(seed).fork("plan");
-        let duration_us = random.between(1_000_000, 8_000_000);
+        let sparse = random.percent(25);
+        let duration_us = if sparse {
+            random.between(20_000_000, 60_000_000)
+        } else {
+            random.between(1_000_000, 8_000_000)
+        };
         let mut ends = Vec::new();
         for _ in 0..*random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
             ends.push(match random.below(10) {
@@ -114,7 +121,8 @@ impl Plan {
             vandals: random.below(2) as u32,
             records: random.magnitude(20, 2_000),
             bytes: random.magnitude(100_000, 6_000_000),
-            heavy: random.percent(20),
+            heavy: !sparse && random.percent(20),
+            sparse,
         }
     }
 }
@@ -163,12 +171,19 @@ impl<'a, N: Node> Run<'a, N> {
             if plan.heavy {
                 options.record_bytes_max = draw.between(20_000, 150_000);
             }
+            if plan.sparse {
+                options.pace_us = draw.magnitude(100, 5_000);
+                options.rest_us = Some(3_500_000);
+            }
             let budget = (plan.records, plan.bytes);
             let producer = Producer::new(next(), options, budget, history.clone());
             world.add_actor(Box::new(producer), start_us);
         }
         for _ in 0..plan.consumers {
-            let options = ConsumerOptions::draw(&mut draw);
+            let mut options = ConsumerOptions::draw(&mut draw);
+            if plan.sparse {
+                options = options.waiting();
+            }
             let consumer = Consumer::new(next(), options, history.clone());
             world.add_actor(Box::new(consumer), start_us);
         }
