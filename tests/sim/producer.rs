@@ -82,6 +82,7 @@ pub struct Producer {
     conversation: Conversation<What>,
     identity: Option<Identity>,
     lanes: BTreeMap<Partition, Lane>,
+    waits_to_reconnect: bool,
     /// Records that it may still make, and bytes.
     records_left: u64,
     bytes_left: u64,
@@ -137,6 +138,7 @@ impl Producer {
             history,
             identity: None,
             lanes: BTreeMap::new(),
+            waits_to_reconnect: false,
             records_left: records,
             bytes_left: bytes,
         }
@@ -165,7 +167,9 @@ impl Producer {
             .all(|topic| topic.id.is_some())
             && !self.history.borrow().topics.is_empty()
         {
-            self.conversation.open(stage);
+            if !self.waits_to_reconnect {
+                self.conversation.open(stage);
+            }
             if phase == Phase::Running {
                 self.make(stage);
             }
@@ -473,8 +477,11 @@ impl Producer {
         for lane in self.lanes.values_mut() {
             lane.sent = 0;
         }
-        let wait_us = stage.random.magnitude(1_000, 300_000);
-        stage.after(wait_us, RECONNECT);
+        if !self.waits_to_reconnect {
+            self.waits_to_reconnect = true;
+            let wait_us = stage.random.magnitude(1_000, 300_000);
+            stage.after(wait_us, RECONNECT);
+        }
     }
 
     fn give_up_all(&mut self) {
@@ -515,8 +522,12 @@ impl Actor for Producer {
     fn timer(&mut self, name: u64, stage: &mut Stage<'_>) {
         match name {
             TICK => self.tick(stage),
-            _ if self.history.borrow().phase < Phase::Closing => self.conversation.open(stage),
-            _ => {}
+            _ => {
+                self.waits_to_reconnect = false;
+                if self.history.borrow().phase < Phase::Closing {
+                    self.conversation.open(stage);
+                }
+            }
         }
     }
 }

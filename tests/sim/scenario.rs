@@ -342,7 +342,11 @@ impl<'a, N: Node> Run<'a, N> {
         let until_us = self.world.now_us() + STOP_US_MAX;
         let stopped = self.run_while(until_us, |world| !world.is_stopped());
         if stopped {
-            self.history.borrow_mut().stopped();
+            let mut history = self.history.borrow_mut();
+            if !history.disk_failed {
+                history.stopped();
+            }
+            drop(history);
             self.world.end_process();
             self.forget_errors();
             return true;
