@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The operations that a client may do where there is no authorizer: all of them. Bits are
 /// `AclOperation` codes (KIP-430).
-const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
+pub(super) const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
 const CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
 
 /// A request that waits for topics to be made.
@@ -209,14 +209,14 @@ fn with_defaults(name: String) -> NewTopic {
 }
 
 /// Topics that the broker keeps for itself: clients are told so, and asking for one does not make it.
-fn is_internal(topic: &str) -> bool {
+pub(super) fn is_internal(topic: &str) -> bool {
     matches!(
         topic,
         "__consumer_offsets" | "__transaction_state" | "__share_group_state"
     ) || topic == metadata::METADATA_TOPIC_NAME
 }
 
-fn ids(nodes: &[NodeId]) -> Vec<i32> {
+pub(super) fn ids(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()
 }
 

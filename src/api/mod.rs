@@ -5,10 +5,12 @@
 //! (defaults, limits, which error); bytes are `wire`'s, state is the shards'.
 
 mod api_versions;
+mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_topic_partitions;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
@@ -122,11 +124,25 @@ pub const APIS: &[Api] = &[
         begin: describe_configs::begin,
     },
     Api {
+        key: ApiKey::CREATE_PARTITIONS,
+        file: "create_partitions",
+        advertised: (0, 3),
+        parsed_from: 0,
+        begin: create_partitions::begin,
+    },
+    Api {
         key: ApiKey::DESCRIBE_CLUSTER,
         file: "describe_cluster",
         advertised: (0, 2),
         parsed_from: 0,
         begin: describe_cluster::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_TOPIC_PARTITIONS,
+        file: "describe_topic_partitions",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: describe_topic_partitions::begin,
     },
 ];
 

@@ -1,8 +1,8 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, create_topics, delete_topics, fetch, init_producer_id, list_offsets,
-    metadata, produce,
+    Context, Progress, create_partitions, create_topics, delete_topics, fetch, init_producer_id,
+    list_offsets, metadata, produce,
 };
 use crate::shard::Answer;
 
@@ -28,6 +28,8 @@ pub enum Pending {
     Metadata(metadata::AutoCreate),
     /// For topics to be made.
     CreateTopics(create_topics::CreateTopics),
+    /// For partitions to be made.
+    CreatePartitions(create_partitions::CreatePartitions),
     /// For topics to be deleted.
     DeleteTopics(delete_topics::DeleteTopics),
     /// For a producer id.
@@ -54,6 +56,9 @@ impl Pending {
             }
             (Pending::CreateTopics(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(context, answer)
+            }
+            (Pending::CreatePartitions(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
             }
             (Pending::DeleteTopics(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(answer)

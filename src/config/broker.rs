@@ -83,6 +83,8 @@ pub struct BrokerConfig {
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
 
+    /// `max.request.partition.size.limit`.
+    pub partitions_per_page_max: i32,
     /// `fetch.max.bytes`.
     pub fetch_bytes_max: u64,
     /// `max.incremental.fetch.session.cache.slots`.
@@ -184,6 +186,7 @@ impl BrokerConfig {
                 .number("replica.high.watermark.checkpoint.interval.ms"),
             producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),
 
+            partitions_per_page_max: settings.number("max.request.partition.size.limit"),
             fetch_bytes_max: settings.number("fetch.max.bytes"),
             fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
 

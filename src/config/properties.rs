@@ -92,7 +92,6 @@ pub static PROPERTIES: &[Property] = &[
     int("queued.max.requests").default("500").at_least(1).high().not_needed("requests are bounded per connection and in bytes")
         .doc("Requests that wait for a request handler."),
     int("max.request.partition.size.limit").default("2000").at_least(1)
-        .later("the paged API that it bounds, DescribeTopicPartitions, is not served yet")
         .doc("The most partitions in one page of a paged answer."),
     int("request.timeout.ms").default("30000").high().later(REPLICATION)
         .doc("How long the broker waits for its own requests to others."),

@@ -45,9 +45,9 @@ pub use replay::ReplayError;
 pub use snapshot::snapshot_records;
 pub use takeover::{Refused, check_directories, check_state};
 pub use topics::{
-    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, NewTopic, Refusal,
-    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_topic_name, create_partitions, create_topics,
-    delete_topics, topic_id,
+    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic, Refusal,
+    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_topic_name, create_topics, delete_topics,
+    grow_topics, topic_id,
 };
 
 #[cfg(test)]

@@ -435,14 +435,24 @@ fn a_bad_config_and_a_doubled_name_are_refused_and_validation_writes_nothing() {
 fn partitions_are_added_and_never_taken_away() {
     let mut node = Node::started();
     node.create(of("t", 2, 1)).expect("made");
-    let code = |count| {
-        create_partitions(node.image(), "t", count, &[])
-            .expect_err("refused")
-            .code
+    let grow = |count, validate_only| {
+        let wanted = MorePartitions {
+            name: "t".into(),
+            count,
+            assignments: None,
+        };
+        grow_topics(node.image(), &[wanted], validate_only)
     };
-    assert_eq!(code(2), ErrorCode::INVALID_PARTITIONS);
-    assert_eq!(code(1), ErrorCode::INVALID_PARTITIONS);
-    let records = create_partitions(node.image(), "t", 5, &[]).expect("more");
+    for count in [2, 1, 0, -1, i32::MIN] {
+        let refused = grow(count, false);
+        let (_, result) = &refused.outcome[0];
+        let code = result.as_ref().expect_err("refused").code;
+        assert_eq!(code, ErrorCode::INVALID_PARTITIONS);
+        assert_eq!(refused.records, []);
+    }
+    assert_eq!(grow(5, true).records, []);
+    let records = grow(5, false).records;
+    assert_eq!(records.len(), 3);
     node.append(&records);
     let topic = node.image().topic("t").expect("the topic");
     assert!(

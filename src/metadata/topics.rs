@@ -39,7 +39,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
         Refusal {
             code,
             message: message.into(),
@@ -192,29 +192,79 @@ pub fn delete_topics(
 /// # Errors
 /// UNKNOWN_TOPIC_OR_PARTITION.
 pub fn topic_id(image: &Image, name: &str) -> Result<TopicId, Refusal> {
-    image.topic(name).map(|topic| topic.id).ok_or_else(|| {
-        Refusal::new(
-            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            "This server does not host this topic-partition.",
-        )
-    })
+    image
+        .topic(name)
+        .map(|topic| topic.id)
+        .ok_or_else(unknown_topic)
 }
 
-/// Decides to give a topic more partitions, `count` in all. `assignments` places the new ones, if not
-/// empty.
-///
-/// # Errors
-/// UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT,
-/// INVALID_REPLICATION_FACTOR.
-pub fn create_partitions(
+fn unknown_topic() -> Refusal {
+    Refusal::new(
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        "This server does not host this topic-partition.",
+    )
+}
+
+/// A topic that somebody wants to have more partitions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MorePartitions {
+    /// Its name.
+    pub name: String,
+    /// How many it is to have in all.
+    pub count: i32,
+    /// Which brokers hold each of the new ones; the cluster chooses if there is nothing.
+    pub assignments: Option<Vec<Vec<NodeId>>>,
+}
+
+/// Decides about more partitions, one answer per name.
+pub fn grow_topics(
     image: &Image,
-    name: &str,
-    count: i32,
-    assignments: &[Vec<NodeId>],
+    topics: &[MorePartitions],
+    validate_only: bool,
+) -> Decision<Vec<(String, Result<(), Refusal>)>> {
+    let mut by_name: BTreeMap<&str, Vec<&MorePartitions>> = BTreeMap::new();
+    for topic in topics {
+        by_name.entry(&topic.name).or_default().push(topic);
+    }
+    let mut records = Vec::new();
+    let outcome = by_name.into_iter().map(|(name, wanted)| {
+        let mut one = || {
+            let [topic] = wanted[..] else {
+                let why = "Duplicate topic name.";
+                return Err(Refusal::new(ErrorCode::INVALID_REQUEST, why));
+            };
+            let new = create_partitions(image, topic)?;
+            if records.len() + new.len() > limits::METADATA_BATCH_RECORDS_MAX {
+                return Err(Refusal::new(
+                    ErrorCode::POLICY_VIOLATION,
+                    "Unable to perform excessively large batch operation.",
+                ));
+            }
+            records.extend(new);
+            Ok(())
+        };
+        (name.to_string(), one())
+    });
+    let outcome = outcome.collect();
+    if validate_only {
+        records.clear();
+    }
+    Decision { records, outcome }
+}
+
+/// UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT,
+/// INVALID_REPLICATION_FACTOR, in Kafka's order.
+fn create_partitions(
+    image: &Image,
+    wanted: &MorePartitions,
 ) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
-    let topic = image
-        .topic(name)
-        .ok_or_else(|| Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ""))?;
+    let MorePartitions {
+        name,
+        count,
+        assignments,
+    } = wanted;
+    let count = *count;
+    let topic = image.topic(name).ok_or_else(unknown_topic)?;
     let present = topic.partitions.len() as i32;
     if count == present {
         return Err(Refusal::new(
@@ -232,29 +282,32 @@ pub fn create_partitions(
         ));
     }
     let more = (count - present) as usize;
+    if let Some(assignments) = assignments
+        && assignments.len() != more
+    {
+        return Err(Refusal::new(
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            format!(
+                "Attempted to add {more} additional partition(s), but only {} assignment(s) were \
+                 specified.",
+                assignments.len()
+            ),
+        ));
+    }
     check_partition_count(more)?;
     let replicas = topic
         .partitions
         .values()
         .next()
         .map_or(1, |partition| partition.replicas.len());
-    let placed = if assignments.is_empty() {
-        place(image, more, replicas)?
-    } else {
-        if assignments.len() != more {
-            return Err(Refusal::new(
-                ErrorCode::INVALID_REPLICA_ASSIGNMENT,
-                format!(
-                    "Attempted to add {more} additional partition(s), but only {} assignment(s) \
-                     were specified.",
-                    assignments.len()
-                ),
-            ));
+    let placed = match assignments {
+        None => place(image, more, replicas)?,
+        Some(assignments) => {
+            for (at, assignment) in assignments.iter().enumerate() {
+                check_assignment(image, present + at as i32, assignment, Some(replicas))?;
+            }
+            assignments.clone()
         }
-        for (at, assignment) in assignments.iter().enumerate() {
-            check_assignment(image, present + at as i32, assignment, Some(replicas))?;
-        }
-        assignments.to_vec()
     };
     Ok(placed
         .iter()

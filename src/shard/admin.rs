@@ -1,6 +1,6 @@
 //! What is asked of the shard that owns the metadata log, and what it answers.
 
-use crate::metadata::{CreatedTopic, Image, NewTopic, Refusal};
+use crate::metadata::{CreatedTopic, Image, MorePartitions, NewTopic, Refusal};
 use crate::types::{ProducerId, TopicId, Uuid};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
@@ -12,6 +12,13 @@ pub enum AdminAsk {
     CreateTopics {
         /// Which.
         topics: Vec<NewTopic>,
+        /// Say only what would happen.
+        validate_only: bool,
+    },
+    /// Give topics more partitions.
+    CreatePartitions {
+        /// Which, and how many.
+        topics: Vec<MorePartitions>,
         /// Say only what would happen.
         validate_only: bool,
     },
@@ -48,6 +55,8 @@ impl TopicName {
 pub enum AdminAnswer {
     /// One per name, in the order asked.
     Created(Vec<(String, Result<CreatedTopic, Refusal>)>),
+    /// One per name.
+    Grown(Vec<(String, Result<(), Refusal>)>),
     /// One per topic asked for.
     Deleted(Vec<TopicDeleted>),
     /// The id.

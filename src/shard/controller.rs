@@ -137,6 +137,14 @@ impl Controller {
                 let answer = AdminAnswer::Created(decision.outcome);
                 (decision.records, Then::Answer(from, answer))
             }
+            AdminAsk::CreatePartitions {
+                topics,
+                validate_only,
+            } => {
+                let decision = metadata::grow_topics(&self.state.image, &topics, validate_only);
+                let answer = AdminAnswer::Grown(decision.outcome);
+                (decision.records, Then::Answer(from, answer))
+            }
             AdminAsk::DeleteTopics { topics } => {
                 let (records, deleted) = self.delete(topics);
                 (records, Then::Answer(from, AdminAnswer::Deleted(deleted)))
@@ -426,6 +434,12 @@ fn storage_failed(ask: &AdminAsk) -> AdminAnswer {
                 .map(|topic| (topic.name.clone(), Err(storage_failure())))
                 .collect(),
         ),
+        AdminAsk::CreatePartitions { topics, .. } => AdminAnswer::Grown(
+            topics
+                .iter()
+                .map(|topic| (topic.name.clone(), Err(storage_failure())))
+                .collect(),
+        ),
         AdminAsk::DeleteTopics { topics } => AdminAnswer::Deleted(
             topics
                 .iter()
@@ -446,6 +460,12 @@ fn all_failed(answer: AdminAnswer) -> AdminAnswer {
             topics
                 .into_iter()
                 .map(|(name, result)| (name, result.and_then(|_| Err(storage_failure()))))
+                .collect(),
+        ),
+        AdminAnswer::Grown(topics) => AdminAnswer::Grown(
+            topics
+                .into_iter()
+                .map(|(name, result)| (name, result.and_then(|()| Err(storage_failure()))))
                 .collect(),
         ),
         AdminAnswer::Deleted(topics) => AdminAnswer::Deleted(
