@@ -262,7 +262,6 @@ impl Head {
     /// connection and not everybody the broker.
     fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, Progress> {
         encode_response(self.version, self.correlation_id, body).map_err(|error| {
-            debug_assert!(false, "{error}");
             tracing::error!("a response that cannot be written: {error}");
             Progress::Disconnect(error.to_string())
         })

@@ -71,6 +71,11 @@ impl Pending {
         }
     }
 
+    /// Whether the shards that it asked hold pieces of its frame.
+    pub fn lends_pieces(&self) -> bool {
+        matches!(self, Pending::Produce(_))
+    }
+
     /// The connection is gone: what the request began is ended.
     pub fn abandon(self, context: &mut Context<'_>) {
         if let Pending::Fetch(mut fetch) = self {

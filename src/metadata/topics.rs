@@ -38,12 +38,19 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// What a refusal says at most.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
 impl Refusal {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
-        Refusal {
-            code,
-            message: message.into(),
+        let mut message = message.into();
+        // It may quote what the client sent, which old versions cannot take back: their strings end at
+        // 32,767 bytes.
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
         }
+        Refusal { code, message }
     }
 }
 

@@ -75,7 +75,7 @@ impl Budget {
     }
 
     /// Gives bytes back.
-    pub(super) fn release(&mut self, reservation: Reservation) {
+    pub fn release(&mut self, reservation: Reservation) {
         self.free += reservation.0;
         assert!(self.free <= self.capacity, "more given back than taken");
     }

@@ -13,7 +13,7 @@
 //!
 //! Invariant: once closed, it holds no byte of the budget, and it is finished when its last operation
 //! has completed. (Pieces of its requests may then still be in the hands of an append that is in
-//! flight.)
+//! flight; whoever waits for that has taken over their reservation.)
 
 use super::budget::{Budget, Reservation};
 use super::disconnect::Disconnect;
@@ -243,12 +243,13 @@ impl Connection {
         self.proceed(turn);
     }
 
-    /// Gives the bytes of a request back to the budget before it is answered, because its pieces are
-    /// dropped: a produce that is written and waits for its followers, a long poll. Not optional for
-    /// the former: the followers' own requests need the budget to go on.
-    pub fn release<T: Task>(&mut self, slot: SlotId, turn: &mut Turn<'_, T>) {
-        if self.awaits(slot) {
-            self.slots.release(slot, turn.budget);
+    /// Hands over the bytes that a waiting request has of the budget, to be given back when its pieces
+    /// are dropped. That is before it is answered for a long poll, and may be after the connection is
+    /// gone for a produce.
+    pub fn take_reservation(&mut self, slot: SlotId) -> Option<Reservation> {
+        match self.awaits(slot) {
+            true => self.slots.take_reservation(slot),
+            false => None,
         }
     }
 

@@ -15,7 +15,7 @@
 //! 2. Each completion with `Token::Connection(id)`: `handle(outcome, turn)`.
 //! 3. Each [`Frame`] in `turn.frames` is answered, now or later, by exactly one of `reply`, `no_reply`
 //!    (acks=0) or `refuse` with its slot. These may yield further frames: go on until there are none.
-//!    A request that waits long without its pieces gives their bytes back early with `release`.
+//!    A request that waits takes its bytes of the budget over with `take_reservation`.
 //! 4. After every round: while [`Budget::next_admitted`] names a connection, `handle_admitted(turn)`
 //!    of it. It names only connections that live: a dying one takes itself off the queue.
 //! 5. Timers: `handle_timeout(turn)` once `poll_timeout()` has passed; it is safe to call early.
@@ -40,7 +40,7 @@ mod pool;
 mod replies;
 mod sender;
 
-pub use budget::Budget;
+pub use budget::{Budget, Reservation};
 pub use connection::{Connection, ConnectionSettings, Counters, Frame, Turn};
 pub use disconnect::Disconnect;
 pub use pool::Pool;

@@ -65,7 +65,7 @@ impl Reply {
 }
 
 struct Slot {
-    /// The bytes of its request; `None` once it is answered.
+    /// The bytes of its request; `None` once it is answered, or somebody else answers for them.
     reservation: Option<Reservation>,
     /// `None` until it is answered; an empty reply for a request that wants none.
     reply: Option<Reply>,
@@ -103,11 +103,9 @@ impl Slots {
         self.waiting -= 1;
     }
 
-    /// Gives the bytes of a request back before it is answered.
-    pub(super) fn release(&mut self, id: SlotId, budget: &mut Budget) {
-        if let Some(reservation) = self.slot(id).reservation.take() {
-            budget.release(reservation);
-        }
+    /// Hands over the bytes of a request that is not answered yet.
+    pub(super) fn take_reservation(&mut self, id: SlotId) -> Option<Reservation> {
+        self.slot(id).reservation.take()
     }
 
     fn slot(&mut self, id: SlotId) -> &mut Slot {

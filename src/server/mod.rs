@@ -5,6 +5,7 @@
 //! own with a ring of its own; the simulation runs all of them on one thread in virtual time.
 
 mod boot;
+mod complaints;
 mod serve;
 mod worker;
 

@@ -24,7 +24,8 @@ type Doors = Vec<Sender<(ShardId, Event)>>;
 /// Runs a broker until SIGTERM or SIGINT has stopped it cleanly.
 ///
 /// # Errors
-/// Everything that keeps it from starting, each in one line that says what to do.
+/// Everything that keeps it from starting, each in one line that says what to do; and a failed disk
+/// without which it cannot go on.
 pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     sys::signals::block().map_err(|error| StartError(format!("signals: {error}")))?;
     raise_descriptors();
@@ -65,6 +66,7 @@ fn run(
     let (ready, readiness) = bounded(shards);
     let (go, wait) = bounded(shards);
     std::thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(shards);
         for (worker, inbox) in workers.into_iter().zip(inboxes) {
             let shard = worker.shard();
             let start = Start {
@@ -78,9 +80,12 @@ fn run(
             let spawned = std::thread::Builder::new()
                 .name(format!("shard-{shard}"))
                 .spawn_scoped(scope, move || start.run(worker, tasks));
-            if let Err(error) = spawned {
-                drop(go);
-                return Err(StartError(format!("cannot start a thread: {error}")));
+            match spawned {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    drop(go);
+                    return Err(StartError(format!("cannot start a thread: {error}")));
+                }
             }
         }
         // The shards that are up wait for `go` and end when it is dropped without a word.
@@ -93,12 +98,17 @@ fn run(
             Ok(wakers) => {
                 (0..shards).for_each(|_| go.send(wakers.clone()).expect("shards wait for it"));
                 tracing::info!(shards, "the broker is ready");
-                Ok(())
             }
             Err(error) => {
                 drop(go);
-                Err(error)
+                return Err(error);
             }
+        }
+        let ends = threads.into_iter().map(|thread| thread.join());
+        let failures = ends.map(|end| end.expect("a panic ends the process"));
+        match failures.collect::<Vec<_>>().into_iter().flatten().next() {
+            Some(why) => Err(StartError(format!("stopped: {why}"))),
+            None => Ok(()),
         }
     })
 }
@@ -121,20 +131,23 @@ fn collect_wakers(
 }
 
 impl Start {
-    fn run(self, mut worker: Worker, tasks: &TaskThreads<Task>) {
+    /// Runs the shard until it has stopped; says why, if that was by itself.
+    fn run(self, mut worker: Worker, tasks: &TaskThreads<Task>) -> Option<String> {
         sys::cpu::pin(self.core);
         let shard = worker.shard();
         let mut kernel = match Kernel::new(self.kernel, tasks) {
             Ok(kernel) => kernel,
             Err(error) => {
                 let _ = self.ready.send((shard, Err(error)));
-                return;
+                return None;
             }
         };
         self.ready
             .send((shard, Ok(kernel.waker())))
             .expect("the main thread collects");
-        let Ok(wakers) = self.go.recv() else { return };
+        let Ok(wakers) = self.go.recv() else {
+            return None;
+        };
         let mut out = Outbox::default();
         let mut completions = Vec::new();
         worker.start(sys::clock(), &mut out);
@@ -148,7 +161,7 @@ impl Start {
                 kernel.wake(&wakers[to.0 as usize]);
             }
             if worker.is_stopped() {
-                return;
+                return worker.failure().map(str::to_owned);
             }
             let deadline = worker.poll_timeout();
             kernel.poll(deadline, &mut || !self.inbox.is_empty(), &mut completions);

@@ -9,12 +9,14 @@
 //! their answers). What cannot be paid waits here, bounded by the requests that connections may
 //! have in flight.
 
+use super::complaints::Complaints;
 use crate::api::{self, Asks, Context, Identity, Pending, Progress, Session, WatchAsk};
 use crate::config::BrokerConfig;
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
 use crate::net::{
-    Budget, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool, SlotId, Turn,
+    Budget, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool, Reservation, SlotId,
+    Turn,
 };
 use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
@@ -79,7 +81,10 @@ pub struct Worker {
     pool: Pool,
     budget: Budget,
     counters: Counters,
+    complaints: Complaints,
     pending: BTreeMap<u64, Request>,
+    /// By ticket: requests whose connection ended while shards hold pieces of their frames.
+    orphans: BTreeMap<u64, Lent>,
     next_ticket: u64,
     deadlines: BTreeSet<(u64, u64)>,
     timers: BTreeSet<(u64, u64)>,
@@ -88,6 +93,8 @@ pub struct Worker {
     remote: Vec<(ShardId, Mail)>,
     credit: Vec<usize>,
     unpaid: Vec<VecDeque<Mail>>,
+    /// The stop has begun, here on shard 0.
+    stop_asked: bool,
     draining: Option<u64>,
     drained: bool,
 }
@@ -105,6 +112,14 @@ struct Request {
     connection: u64,
     slot: SlotId,
     pending: Pending,
+    lent: Option<Lent>,
+}
+
+/// The bytes of a request whose pieces other shards hold.
+struct Lent {
+    reservation: Reservation,
+    /// Answers that are missing.
+    answers: usize,
 }
 
 /// Who is in: kept by shard 0, which accepts.
@@ -140,7 +155,9 @@ impl Worker {
             pool: Pool::new(limits::POOL_PIECES_KEPT),
             budget: Budget::new(budget_bytes),
             counters: Counters::default(),
+            complaints: Complaints::default(),
             pending: BTreeMap::new(),
+            orphans: BTreeMap::new(),
             next_ticket: 0,
             deadlines: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -149,6 +166,7 @@ impl Worker {
             remote: Vec::new(),
             credit: vec![limits::MAIL_CREDIT; shards.into()],
             unpaid: (0..shards).map(|_| VecDeque::new()).collect(),
+            stop_asked: false,
             draining: None,
             drained: false,
             config,
@@ -194,6 +212,11 @@ impl Worker {
         .min()
     }
 
+    /// Why the broker stops by itself, if it does. Known to shard 0.
+    pub fn failure(&self) -> Option<&str> {
+        self.shard.failure()
+    }
+
     /// Whether the clean stop is complete.
     pub fn is_stopped(&self) -> bool {
         self.shard.has_ended()
@@ -207,14 +230,18 @@ impl Worker {
             Event::Completion(completion) => self.handle_completion(now, completion, out),
             Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
             Event::Timeout => self.handle_timeout(now, out),
-            Event::Stop => {
-                for shard in 0..self.shards {
-                    out.mail
-                        .push_back((ShardId(shard), Mail::Stop(StopStep::Drain)));
-                }
-            }
+            Event::Stop => self.stop(out),
         }
         self.settle(now, out);
+    }
+
+    /// Has all shards begin the clean stop.
+    fn stop(&mut self, out: &mut Outbox) {
+        self.stop_asked = true;
+        for shard in 0..self.shards {
+            let drain = Mail::Stop(StopStep::Drain);
+            out.mail.push_back((ShardId(shard), drain));
+        }
     }
 
     fn handle_completion(
@@ -315,8 +342,12 @@ impl Worker {
                 self.with_connection(now, id, out, |connection, turn| {
                     connection.handle_admitted(turn);
                 });
+            } else if self.shard.failure().is_some() && !self.stop_asked {
+                self.stop(out);
             } else if self.draining.is_some() && !self.drained && self.connections.is_empty() {
                 self.drained = true;
+                // Whoever asked is gone; and who has heard that all are drained closes its logs.
+                self.unpaid.iter_mut().for_each(VecDeque::clear);
                 self.shard.drained(out);
             } else {
                 break;
@@ -362,20 +393,41 @@ impl Worker {
         }
         let mut context = context_of!(self, now, live, asks);
         let progress = api::begin(&mut context, pieces);
+        let lent = match &progress {
+            Progress::Wait(pending) => {
+                let reservation = live.connection.take_reservation(slot);
+                match reservation {
+                    Some(reservation) if pending.lends_pieces() => Some(Lent {
+                        reservation,
+                        answers: asks.asks.len(),
+                    }),
+                    Some(reservation) => {
+                        self.budget.release(reservation);
+                        None
+                    }
+                    None => None,
+                }
+            }
+            _ => None,
+        };
         self.send_asks(ticket, asks, out);
-        self.go_on(now, ticket, id, slot, progress, out);
+        self.go_on(now, (ticket, id, slot), lent, progress, out);
     }
 
     /// Gives a waiting request what it waited for. One that is gone does not mind.
     fn resume(&mut self, now: Now, ticket: u64, event: api::Event, out: &mut Outbox) {
         let Some(request) = self.pending.remove(&ticket) else {
-            return;
+            return self.answered_orphan(ticket, &event);
         };
         let Request {
             connection: id,
             slot,
             pending,
+            mut lent,
         } = request;
+        if let (Some(lent), api::Event::Answer(_)) = (&mut lent, &event) {
+            lent.answers -= 1;
+        }
         if let Some(deadline) = pending.deadline_us() {
             self.deadlines.remove(&(deadline, ticket));
         }
@@ -388,18 +440,38 @@ impl Worker {
         let mut context = context_of!(self, now, live, asks);
         let progress = pending.handle(&mut context, event);
         self.send_asks(ticket, asks, out);
-        self.go_on(now, ticket, id, slot, progress, out);
+        self.go_on(now, (ticket, id, slot), lent, progress, out);
+    }
+
+    fn answered_orphan(&mut self, ticket: u64, event: &api::Event) {
+        if let Some(lent) = self.orphans.get_mut(&ticket)
+            && matches!(event, api::Event::Answer(_))
+        {
+            lent.answers -= 1;
+            if lent.answers == 0 {
+                let lent = self.orphans.remove(&ticket).expect("just seen");
+                self.budget.release(lent.reservation);
+            }
+        }
     }
 
     fn go_on(
         &mut self,
         now: Now,
-        ticket: u64,
-        id: u64,
-        slot: SlotId,
+        (ticket, id, slot): (u64, u64, SlotId),
+        lent: Option<Lent>,
         progress: Progress,
         out: &mut Outbox,
     ) {
+        let lent = match progress {
+            Progress::Wait(_) => lent,
+            _ => {
+                if let Some(lent) = lent {
+                    self.budget.release(lent.reservation);
+                }
+                None
+            }
+        };
         match progress {
             Progress::Wait(pending) => {
                 if let Some(deadline) = pending.deadline_us() {
@@ -411,6 +483,7 @@ impl Worker {
                         connection: id,
                         slot,
                         pending,
+                        lent,
                     },
                 );
                 if let Some(live) = self.connections.get_mut(&id) {
@@ -483,7 +556,10 @@ impl Worker {
                         out.mail.push_back((to, mail));
                     }
                     // Dropping the socket closes it, which is what Kafka does.
-                    Err(why) => tracing::warn!(%peer, "connection refused: {why}"),
+                    Err(why) if self.complaints.may_say(now) => {
+                        tracing::warn!(%peer, "connection refused: {why}");
+                    }
+                    Err(_) => {}
                 }
                 self.accept(index, out);
             }
@@ -589,6 +665,9 @@ impl Worker {
             if let Some(deadline) = request.pending.deadline_us() {
                 self.deadlines.remove(&(deadline, ticket));
             }
+            if let Some(lent) = request.lent {
+                self.orphans.insert(ticket, lent);
+            }
             let mut asks = Asks::default();
             let mut context = context_of!(self, now, live, asks);
             request.pending.abandon(&mut context);
@@ -601,7 +680,7 @@ impl Worker {
             let client = live.session.client_id.as_deref().unwrap_or("");
             if why.is_ordinary() {
                 tracing::debug!(%peer, client, "connection ended: {why}");
-            } else {
+            } else if self.complaints.may_say(now) {
                 tracing::warn!(%peer, client, "connection ended: {why}");
             }
         }

@@ -119,7 +119,7 @@ impl Shard {
         checkpoints.writing = true;
         let mut files = Vec::new();
         for (log_dir, changed) in checkpoints.changed.iter_mut().enumerate() {
-            if std::mem::take(changed) {
+            if std::mem::take(changed) && !self.failed_dirs.contains(&log_dir) {
                 let path = self.placement.log_dirs[log_dir].0.join(RECOVERY_POINTS);
                 let points = checkpoints.recovery_points[log_dir].iter();
                 let points = points.map(|((topic, index), at)| ((topic.to_string(), *index), *at));

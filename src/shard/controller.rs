@@ -275,8 +275,6 @@ impl Shard {
             .store
             .append(&checked, pieces, epoch, now, &mut out.operations);
         if appended.is_err() {
-            // Without a store no later change can be made either.
-            controller.failed |= controller.store.is_offline();
             self.change_failed(now, out);
         }
     }
@@ -299,16 +297,15 @@ impl Shard {
                 current.stage = Stage::Syncing;
                 self.submit_task(Waiting::MetadataSync, Task::Sync { file }, out);
             }
-            Some(Event::AppendsFailed | Event::Offline(_)) => self.change_failed(now, out),
+            Some(Event::AppendsFailed) => self.change_failed(now, out),
+            Some(Event::Offline { why, .. }) => self.metadata_failed(now, &why, out),
             _ => {}
         }
     }
 
     pub(super) fn metadata_synced(&mut self, now: Now, outcome: TaskOutcome, out: &mut Outbox) {
         if let TaskOutcome::Finished(Err(error)) = outcome {
-            tracing::error!("the metadata log could not be synced: {error}");
-            self.controller().failed = true;
-            return self.change_failed(now, out);
+            return self.metadata_failed(now, &format!("a sync: {error}"), out);
         }
         let (shards, own) = (self.shards, self.id);
         let controller = self.controller();
@@ -367,6 +364,14 @@ impl Shard {
             Then::Leave(_) => unreachable!("nobody is told of it"),
         }
         self.next_change(now, out);
+    }
+
+    /// Nothing can be changed any more: the broker stops.
+    fn metadata_failed(&mut self, now: Now, why: &str, out: &mut Outbox) {
+        self.controller().failed = true;
+        self.fail(format!("the metadata log has failed: {why}"));
+        self.metadata_disk_failed(why, out);
+        self.change_failed(now, out);
     }
 
     fn change_failed(&mut self, now: Now, out: &mut Outbox) {

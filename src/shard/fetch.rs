@@ -72,7 +72,7 @@ impl Shard {
         id: PartitionId,
         epoch: LeaderEpoch,
     ) -> Result<u32, ErrorCode> {
-        let (slot, partition) = self.find(id).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let (slot, partition) = self.serving(id)?;
         match epoch {
             LeaderEpoch::UNKNOWN => Ok(slot),
             epoch if epoch == partition.epoch => Ok(slot),

@@ -157,7 +157,11 @@ impl Shard {
             // With several log directories the metadata leaves it to us where a new partition goes:
             // where the fewest are, as in Kafka. The start finds it by looking.
             let assigned_to = assigned.directories.first().copied().unwrap_or_default();
-            let emptiest = || (0..crowds.len()).min_by_key(|log_dir| crowds[*log_dir]);
+            let emptiest = || {
+                (0..crowds.len())
+                    .filter(|log_dir| !self.failed_dirs.contains(log_dir))
+                    .min_by_key(|log_dir| crowds[*log_dir])
+            };
             let log_dir = self
                 .placement
                 .find(assigned_to)

@@ -84,6 +84,13 @@ pub enum Mail {
         /// Everything before is on disk.
         recovery_point: Offset,
     },
+    /// The disk under a log directory has failed: nothing in it is served any more.
+    LogDirFailed {
+        /// Its index.
+        log_dir: usize,
+        /// What happened.
+        why: Arc<str>,
+    },
     /// The stop of the broker goes on to its next step.
     Stop(StopStep),
 }

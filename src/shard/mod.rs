@@ -10,6 +10,7 @@
 mod admin;
 mod checkpoints;
 mod controller;
+mod failure;
 mod fetch;
 mod install;
 mod mail;
@@ -34,7 +35,8 @@ use crate::io::{Completion, Token};
 use crate::metadata::Image;
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{LeaderEpoch, Now, Offset, PartitionId, ShardId};
-use std::collections::{BTreeMap, VecDeque};
+use crate::wire::ErrorCode;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -117,6 +119,10 @@ pub struct Shard {
     expire_us: u64,
     stopping: stop::Stopping,
     stop_reports: stop::StopReports,
+    /// Log directories whose disk has failed, by index.
+    failed_dirs: BTreeSet<usize>,
+    /// Why the broker cannot go on (shard 0).
+    failure: Option<String>,
 }
 
 /// An answer in the making.
@@ -161,6 +167,8 @@ impl Shard {
             expire_us: 0,
             stopping: stop::Stopping::No,
             stop_reports: stop::StopReports::default(),
+            failed_dirs: BTreeSet::new(),
+            failure: None,
         }
     }
 
@@ -210,6 +218,7 @@ impl Shard {
             },
             Mail::Watch { from, seen, bytes } => self.watch(from, seen, bytes, out),
             Mail::Unwatch { from } => self.unwatch(from),
+            Mail::LogDirFailed { log_dir, why } => self.log_dir_failed(log_dir, &why, out),
             Mail::Stop(step) => self.stop_step(now, step, out),
             Mail::Durable {
                 log_dir,
@@ -288,9 +297,8 @@ impl Shard {
                 self.acknowledge(slot, out);
                 self.moved(slot, bytes, out);
             }
-            store::Event::AppendsFailed | store::Event::Offline(_) => {
-                self.appends_failed(slot, out)
-            }
+            store::Event::AppendsFailed => self.appends_failed(slot, out),
+            store::Event::Offline { why, disk } => self.partition_failed(slot, &why, disk, out),
             store::Event::Segment { base, failed } => {
                 self.segment_opened(slot, base, failed, out);
             }
@@ -306,6 +314,15 @@ impl Shard {
     fn find(&mut self, id: PartitionId) -> Option<(u32, &mut Partition)> {
         let slot = *self.partitions.get(&id)?;
         Some((slot, self.slot(slot)))
+    }
+
+    /// The partition, if this shard has it and its storage has not failed.
+    fn serving(&mut self, id: PartitionId) -> Result<(u32, &mut Partition), ErrorCode> {
+        let (slot, partition) = self.find(id).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        match partition.store.is_offline() {
+            true => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            false => Ok((slot, partition)),
+        }
     }
 
     fn slot(&mut self, slot: u32) -> &mut Partition {

@@ -72,9 +72,7 @@ impl Shard {
         out: &mut Outbox,
     ) -> Result<(u32, Admitted), Produced> {
         let validate_compressed = self.config.validate_records;
-        let Some((slot, partition)) = self.find(part.partition) else {
-            return Err(Produced::refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
-        };
+        let (slot, partition) = self.serving(part.partition).map_err(Produced::refused)?;
         let config = &partition.config;
         let rules = Rules {
             max_message_bytes: config.max_message_bytes as usize,

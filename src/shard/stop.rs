@@ -89,7 +89,7 @@ impl Shard {
         if drained && idle && !self.is_closing() {
             self.stop_reports.closing = true;
             self.checkpoints.stop();
-            self.tell_all(|| StopStep::Close, out);
+            self.tell_all(|| Mail::Stop(StopStep::Close), out);
         }
     }
 
@@ -174,6 +174,11 @@ impl Shard {
         let mut markers = Vec::new();
         let mut unlink = Vec::new();
         for (log_dir, (path, _)) in self.placement.log_dirs.iter().enumerate() {
+            unlink.push(path.join(LOCK));
+            // Of what lies on a failed disk nothing is known for sure: the next start looks itself.
+            if self.failed_dirs.contains(&log_dir) {
+                continue;
+            }
             let here = || logs.iter().filter(|log| log.log_dir == log_dir);
             let mut checkpoint = |name: &str, offset: &dyn Fn(&ClosedLog) -> Option<Offset>| {
                 let offsets: OffsetCheckpoint = here()
@@ -193,7 +198,6 @@ impl Shard {
                 let text = CleanShutdown { broker_epoch }.format();
                 markers.push((path.join(CleanShutdown::NAME), text.into_bytes()));
             }
-            unlink.push(path.join(LOCK));
         }
         files.extend(markers);
         self.submit_task(Waiting::Farewell, Task::Replace { files, unlink }, out);
@@ -203,12 +207,12 @@ impl Shard {
         if let TaskOutcome::Finished(Err(error)) = outcome {
             tracing::error!("the stop is not a clean one: {error}");
         }
-        self.tell_all(|| StopStep::End, out);
+        self.tell_all(|| Mail::Stop(StopStep::End), out);
     }
 
-    pub(super) fn tell_all(&self, step: impl Fn() -> StopStep, out: &mut Outbox) {
+    pub(super) fn tell_all(&self, mail: impl Fn() -> Mail, out: &mut Outbox) {
         for shard in 0..self.shards {
-            out.mail.push_back((ShardId(shard), Mail::Stop(step())));
+            out.mail.push_back((ShardId(shard), mail()));
         }
     }
 }

@@ -8,7 +8,9 @@
 //!   move when its append has completed, in order.
 //! - A short write is resumed where it ended. When an append fails, the file is cut back to the last
 //!   completed byte, every queued batch fails, and the tentative state is the completed one again;
-//!   if the cut fails too, the store is offline until restart.
+//!   if the cut fails too, the store is offline until restart. Where the disk itself is at fault (EIO,
+//!   a failed fsync) it is offline at once, and so is everything else in its log directory: after a
+//!   failed fsync nobody knows which pages are on disk.
 //! - A roll is an entry of the same lane: it starts when everything before it is complete.
 //! - What need not be in order (sealing a closed segment, reserving blocks, opening an old segment)
 //!   runs beside the lane, each under an operation number of its own.
@@ -28,6 +30,7 @@ use crate::mutation::{Mutation, planted};
 use crate::types::{LeaderEpoch, Now, Offset, Timestamp};
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where operations are put for the kernel.
@@ -75,7 +78,12 @@ pub enum Event {
     /// The log is durable up to this offset.
     RecoveryPoint(Offset),
     /// The partition can take nothing more until the next start.
-    Offline(String),
+    Offline {
+        /// What happened.
+        why: String,
+        /// Whether the disk is at fault, so that nothing else in the log directory is to be trusted.
+        disk: bool,
+    },
 }
 
 /// Where a batch that was accepted will be.
@@ -167,10 +175,19 @@ enum Lane {
 
 /// What runs beside the lane.
 enum Beside {
-    Sealing { next: Offset },
+    Sealing {
+        next: Offset,
+    },
     Opening(Offset),
-    Reserving,
-    Headers { file: File, from: u64 },
+    /// Blocks are being reserved. A seal trims what is reserved too much, so one of the same file
+    /// waits here for its turn.
+    Reserving {
+        then: Option<Box<(Task, Offset)>>,
+    },
+    Headers {
+        file: File,
+        from: u64,
+    },
     Epochs,
 }
 
@@ -322,7 +339,7 @@ impl Store {
                     // A seal before this one may be the one that failed.
                     Ok(()) if self.offline => None,
                     Ok(()) => self.durable_up_to(next),
-                    Err(error) => Some(self.fail_for_good(format!("sealing a segment: {error}"))),
+                    Err(error) => Some(self.fail_for_good("sealing a segment", &error, true)),
                 }
             }
             (Beside::Opening(base), Outcome::Done(TaskOutcome::Segment(result))) => {
@@ -339,7 +356,13 @@ impl Store {
             }
             // Blocks that could not be reserved are allocated when written; if the disk is full, the
             // append says so.
-            (Beside::Reserving, Outcome::Done(TaskOutcome::Finished(_))) => None,
+            (Beside::Reserving { then }, Outcome::Done(TaskOutcome::Finished(_))) => {
+                if let Some(seal) = then {
+                    let (task, next) = *seal;
+                    self.submit_beside(Beside::Sealing { next }, Operation::Task(task), out);
+                }
+                None
+            }
             // Short of a header, and not at the end of the file: reads on.
             (
                 Beside::Headers { file, from },
@@ -567,12 +590,16 @@ impl Store {
                 }
                 Err(error) => {
                     // The log has rolled, the file has not: nothing more can be appended.
-                    Some(self.fail_for_good(format!("opening segment {base}: {error}")))
+                    let what = format!("opening segment {base}");
+                    Some(self.fail_for_good(&what, &error, is_of_the_disk(&error)))
                 }
             },
             (Lane::Cutting, Outcome::Done(TaskOutcome::Finished(result))) => match result {
                 Ok(()) => None,
-                Err(error) => Some(self.fail_for_good(format!("cutting a failed append: {error}"))),
+                Err(error) => {
+                    let disk = is_of_the_disk(&error);
+                    Some(self.fail_for_good("cutting a failed append", &error, disk))
+                }
             },
             (_, outcome) => unreachable!("the lane does not wait for {outcome:?}"),
         };
@@ -588,7 +615,7 @@ impl Store {
         bytes: u64,
         position: u64,
         (mut pieces, rest): (Pieces, Pieces),
-        result: std::io::Result<usize>,
+        result: io::Result<usize>,
         out: &mut Submissions,
     ) -> Option<Event> {
         match result {
@@ -612,6 +639,9 @@ impl Store {
                 Some(Event::Moved { bytes })
             }
             Ok(_) => Some(self.cut_back("nothing was written", out)),
+            Err(error) if is_of_the_disk(&error) => {
+                Some(self.fail_for_good("an append", &error, true))
+            }
             Err(error) => Some(self.cut_back(&error.to_string(), out)),
         }
     }
@@ -636,6 +666,7 @@ impl Store {
         self.sealed_to.push(next);
         let pending = self.beside.values().filter_map(|beside| match beside {
             Beside::Sealing { next } => Some(*next),
+            Beside::Reserving { then: Some(seal) } => Some(seal.1),
             _ => None,
         });
         let first_pending = pending.min().unwrap_or(Offset(i64::MAX));
@@ -649,12 +680,18 @@ impl Store {
         Some(Event::RecoveryPoint(durable))
     }
 
-    fn fail_for_good(&mut self, why: String) -> Event {
+    fn fail_for_good(&mut self, what: &str, error: &io::Error, disk: bool) -> Event {
+        let why = format!("{what}: {error}");
         tracing::error!(directory = %self.directory.display(), "partition is offline: {why}");
+        self.take_offline();
+        Event::Offline { why, disk }
+    }
+
+    /// Takes nothing more until the next start; what is queued is not in the log.
+    pub fn take_offline(&mut self) {
         self.queue.clear();
         self.log.abandon();
         self.offline = true;
-        Event::Offline(why)
     }
 
     fn seal(&mut self, sealed: log::Sealed, next: Offset, out: &mut Submissions) {
@@ -664,7 +701,14 @@ impl Store {
             sealed,
             file: self.active.clone(),
         };
-        self.submit_beside(Beside::Sealing { next }, Operation::Task(task), out);
+        let reserving = self.beside.values_mut().find_map(|beside| match beside {
+            Beside::Reserving { then } if then.is_none() => Some(then),
+            _ => None,
+        });
+        match reserving {
+            Some(then) => *then = Some(Box::new((task, next))),
+            None => self.submit_beside(Beside::Sealing { next }, Operation::Task(task), out),
+        }
     }
 
     /// Reserves blocks in steps that grow with what the partition writes: an idle one costs no disk.
@@ -672,7 +716,11 @@ impl Store {
         self.appended_since_open += bytes;
         let size = self.log.active_segment().size;
         let near = self.reserved < size + self.reserve_step / 2;
-        if self.appended_since_open < ALLOCATE_BYTES_MIN || !near {
+        let under_way = self
+            .beside
+            .values()
+            .any(|it| matches!(it, Beside::Reserving { then: None }));
+        if self.appended_since_open < ALLOCATE_BYTES_MIN || !near || under_way {
             return;
         }
         let length = (size + self.reserve_step).min(self.log.config().segment_bytes);
@@ -685,7 +733,7 @@ impl Store {
             file: self.active.clone(),
             length,
         };
-        self.submit_beside(Beside::Reserving, Operation::Task(task), out);
+        self.submit_beside(Beside::Reserving { then: None }, Operation::Task(task), out);
     }
 
     // -- reading
@@ -791,3 +839,12 @@ impl Store {
         }
     }
 }
+
+/// Whether an error speaks of the disk and not of this one operation: what it has of other files is
+/// not to be trusted either.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ReadOnlyFilesystem || error.raw_os_error() == Some(EIO)
+}
+
+/// errno(3): input/output error. The same number on every Linux.
+const EIO: i32 = 5;

@@ -258,7 +258,7 @@ impl Consumer {
                 bytes += set.len();
                 whole += self.took(ask, result, set, whole == 0);
             } else {
-                self.refused(ask, result.error_code);
+                self.refused(ask, result.error_code, answer.asked.sent_us);
                 failed = true;
             }
         }
@@ -362,9 +362,9 @@ impl Consumer {
         batches.len()
     }
 
-    fn refused(&mut self, ask: &Ask, code: ErrorCode) {
+    fn refused(&mut self, ask: &Ask, code: ErrorCode, asked_us: u64) {
         assert!(
-            self.history.borrow().disk_failed,
+            self.history.borrow().may_fail(asked_us),
             "consumer-{}: {ask:?}: {code:?} for no reason",
             self.client
         );
@@ -376,7 +376,8 @@ impl Consumer {
         let asked_us = answer.asked.sent_us;
         let max_wait_us = self.options.max_wait_ms as u64 * 1000;
         let waited_us = answer.begun_us - asked_us;
-        if bytes < self.options.min_bytes as usize && asked_us > history.stopped_us {
+        let early = asked_us <= history.stopped_us || history.may_fail(asked_us);
+        if bytes < self.options.min_bytes as usize && !early {
             assert!(
                 waited_us >= max_wait_us,
                 "consumer-{}: {bytes} bytes of {} after {} ms of {}",
@@ -386,7 +387,7 @@ impl Consumer {
                 self.options.max_wait_ms
             );
         }
-        if slow || history.disk_failed {
+        if slow || history.may_fail(asked_us) {
             return;
         }
         assert!(

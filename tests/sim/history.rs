@@ -108,8 +108,11 @@ pub struct History {
     /// Whether the disk has failed the broker, so that it may answer with errors and close
     /// connections.
     pub disk_failed: bool,
-    /// When the broker was last asked to stop: what was begun before may end early.
+    /// When the broker was last asked to stop, or had to: what was begun before may end early.
     pub stopped_us: u64,
+    /// When a broker that the disk had failed last ended: what it was asked before may have failed,
+    /// and the answer may still be on its way.
+    pub failed_us: u64,
     /// Clients that have done what the phase asks of them.
     pub done: BTreeSet<u32>,
     /// Records acknowledged, read, lost in power losses.
@@ -142,12 +145,18 @@ impl History {
             stops: 0,
             disk_failed: false,
             stopped_us: 0,
+            failed_us: 0,
             done: BTreeSet::new(),
             counts: Counts::default(),
             logs: BTreeMap::new(),
             producer_ids: BTreeSet::new(),
             idempotent: BTreeSet::new(),
         }
+    }
+
+    /// Whether what was asked then may fail.
+    pub fn may_fail(&self, asked_us: u64) -> bool {
+        self.disk_failed || asked_us <= self.failed_us
     }
 
     /// All partitions there are.

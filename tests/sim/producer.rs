@@ -329,7 +329,11 @@ impl Producer {
             What::Identity => {
                 let body: InitProducerIdResponse = answer.body();
                 if !body.error_code.is_none() {
-                    self.expect_disk_failure(body.error_code, "InitProducerId");
+                    self.expect_disk_failure(
+                        body.error_code,
+                        "InitProducerId",
+                        answer.asked.sent_us,
+                    );
                     self.start_over(stage);
                     return;
                 }
@@ -348,7 +352,8 @@ impl Producer {
             }
             What::Batches(batches, life) => {
                 let body: ProduceResponse<'_> = answer.body();
-                self.produced(batches, *life, &body, answer.asked.version, stage);
+                let asked = (answer.asked.version, answer.asked.sent_us);
+                self.produced(batches, *life, &body, asked, stage);
             }
         }
     }
@@ -358,7 +363,7 @@ impl Producer {
         batches: &[(Partition, u64)],
         life: u32,
         body: &ProduceResponse<'_>,
-        version: i16,
+        (version, asked_us): (i16, u64),
         stage: &mut Stage<'_>,
     ) {
         let mut results = BTreeMap::new();
@@ -418,7 +423,7 @@ impl Producer {
                     lane.next_sequence = 0;
                 }
             } else {
-                self.expect_disk_failure(code, &format!("{partition:?}"));
+                self.expect_disk_failure(code, &format!("{partition:?}"), asked_us);
                 if let Some(identity) = &mut self.identity {
                     identity.failed = true;
                 }
@@ -454,9 +459,9 @@ impl Producer {
     }
 
     /// An error is only right while the disk fails.
-    fn expect_disk_failure(&self, code: ErrorCode, of: &str) {
+    fn expect_disk_failure(&self, code: ErrorCode, of: &str, asked_us: u64) {
         assert!(
-            self.history.borrow().disk_failed,
+            self.history.borrow().may_fail(asked_us),
             "producer-{}: {of}: {code:?} for no reason",
             self.client
         );

@@ -360,11 +360,27 @@ impl<'a, N: Node> Run<'a, N> {
 
     fn forget_errors(&mut self) {
         self.errors_before = self.world.disk.errors();
-        self.history.borrow_mut().disk_failed = false;
+        let mut history = self.history.borrow_mut();
+        if std::mem::take(&mut history.disk_failed) {
+            history.failed_us = self.world.now_us();
+        }
     }
 
+    /// Lets time pass. A broker whose disk has failed it stops by itself, and is started again.
     fn run_until(&mut self, until_us: u64) {
-        self.run_while(until_us, |_| true);
+        while self.run_while(until_us, |world| !world.is_up() || !world.is_stopped()) {
+            assert!(
+                self.history.borrow().disk_failed,
+                "it stops by itself, for no reason"
+            );
+            let now_us = self.world.now_us();
+            self.history.borrow_mut().stopped_us = now_us;
+            self.world.end_process();
+            self.forget_errors();
+            let pause_us = self.random.magnitude(1_000, 500_000);
+            self.run_until(self.world.now_us() + pause_us);
+            self.start();
+        }
     }
 
     fn run_while(&mut self, until_us: u64, goes_on: impl Fn(&World<N>) -> bool) -> bool {

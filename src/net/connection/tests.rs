@@ -437,7 +437,9 @@ impl World {
             return true;
         }
         if random.one_in(5) {
-            peer.connection.release(slot, &mut turn);
+            if let Some(reservation) = peer.connection.take_reservation(slot) {
+                turn.budget.release(reservation);
+            }
             self.asked.push((who, slot));
             return true;
         }
@@ -858,8 +860,10 @@ fn a_request_that_waits_without_its_pieces_makes_room_for_others() {
         (shard.frames.len(), shard.budget.next_admitted()),
         (1, None)
     );
-    producer.release(SlotId(0), &mut shard.turn());
-    producer.release(SlotId(0), &mut shard.turn());
+    let reservation = producer.take_reservation(SlotId(0));
+    assert_eq!(producer.take_reservation(SlotId(0)), None);
+    assert_eq!(shard.budget.next_admitted(), None);
+    shard.budget.release(reservation.expect("it was admitted"));
     assert_eq!(shard.budget.next_admitted(), Some(2));
     follower.handle_admitted(&mut shard.turn());
     assert_eq!(shard.frames.len(), 2);
