@@ -288,7 +288,7 @@ fn open_metadata(
         .map_err(|error| fault(&error))
     };
     // Brought into order first, read second: what is read is what stays.
-    let found = open(Offset(0))?;
+    let mut found = open(Offset(0))?;
     let mut state = read_state(disk, &path, &found.log).map_err(|error| fault(&error))?;
     let quorum_path = path.join(QuorumState::NAME);
     let quorum_state = match files::read_if_there(disk, &quorum_path)
@@ -350,6 +350,11 @@ fn open_metadata(
     }
     for batch in metadata::start(&opening.state, &identity) {
         opening.append(&batch);
+    }
+    if found.log.lead(epoch) {
+        let epochs = found.log.epochs().text();
+        files::replace(disk, &path.join(files::LEADER_EPOCHS), epochs.as_bytes())
+            .map_err(|error| fault(&error))?;
     }
     let size = found.log.active_segment().size;
     files::write_all_at(disk, &found.active, size, &opening.bytes)

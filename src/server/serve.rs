@@ -5,6 +5,7 @@ use super::boot::{self, Listening, StartError};
 use super::worker::{Event, Worker};
 use crate::api::Endpoint;
 use crate::config::{self, BrokerConfig, Listener};
+use crate::io::Socket;
 use crate::limits;
 use crate::shard::Outbox;
 use crate::store::Task;
@@ -14,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Threads of each kind for what blocks. Renames, syncs and scans wait for the disk, not for a core.
 const TASK_THREADS: usize = 4;
@@ -233,7 +235,7 @@ fn open_listeners(config: &BrokerConfig) -> Result<Vec<Listening>, StartError> {
     let mut open = Vec::with_capacity(config.listeners.len());
     for (listener, advertised) in config.listeners.iter().zip(&config.advertised_listeners) {
         let address = resolve(listener)?;
-        let socket = sys::listen(address, config.socket_listen_backlog)
+        let socket = listen(address, config.socket_listen_backlog)
             .map_err(|error| listen_error(address, &error))?;
         let bound = sys::local_address(&socket)
             .map_err(|error| StartError(format!("{address}: {error}")))?;
@@ -252,6 +254,21 @@ fn open_listeners(config: &BrokerConfig) -> Result<Vec<Listening>, StartError> {
     }
     Ok(open)
 }
+
+/// Listens. The kernel takes some milliseconds to end a process that was killed, and its sockets are
+/// the last to go: a port in use is asked for a few times.
+fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<Socket> {
+    for _ in 0..LISTEN_AGAIN {
+        match sys::listen(address, backlog) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => std::thread::sleep(LISTEN_PAUSE),
+            result => return result,
+        }
+    }
+    sys::listen(address, backlog)
+}
+
+const LISTEN_AGAIN: u32 = 20;
+const LISTEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// The address that a listener binds; no host stands for every address.
 fn resolve(listener: &Listener) -> Result<SocketAddr, StartError> {

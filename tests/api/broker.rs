@@ -150,6 +150,11 @@ impl Broker {
         self.signal(Signal::SIGTERM);
     }
 
+    /// What Ctrl-C sends.
+    pub fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
+    }
+
     /// Stops it cleanly.
     pub fn stop(self) {
         self.terminate();

@@ -4,7 +4,9 @@
 use crate::broker::{Broker, Directory, command, ended};
 use crate::client::{FETCH, PRODUCE, fetch_request, produce_request};
 use crate::records::{batch, headers, large, sequenced, values};
-use millstream::wire::{ErrorCode, FetchResponse, ProduceResponse};
+use millstream::wire::{
+    ErrorCode, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse,
+};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -341,5 +343,53 @@ fn a_port_is_free_again_as_soon_as_the_broker_has_ended() {
     let listeners = format!("listeners=PLAINTEXT://127.0.0.1:{port}");
     let broker = Broker::start(&directory, &["num.shards=1", &listeners]);
     assert_eq!(broker.port(), port);
+    broker.stop();
+}
+
+#[test]
+fn sigint_stops_as_sigterm_does_and_a_second_signal_ends_at_once() {
+    let directory = Directory::new();
+    let broker = Broker::start(&directory, &[]);
+    broker.interrupt();
+    assert!(broker.ended().success());
+    assert!(directory.data().join(MARKER).exists(), "the stop was clean");
+
+    let broker = Broker::start(&directory, &[]);
+    let topic = broker.topic("t", 1);
+    let mut client = broker.client();
+    client.append(&topic, 0, large(900_000));
+    client.append(&topic, 0, large(900_000));
+    // A reader that does not read keeps the clean stop waiting.
+    let fetch = fetch_request(&topic, &[(0, 0)]);
+    for _ in 0..12 {
+        client.send(FETCH, &fetch);
+    }
+    while !broker.said().contains("stopping") {
+        broker.interrupt();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let began = Instant::now();
+    broker.interrupt();
+    let status = broker.ended();
+    assert_eq!(status.code(), Some(1), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        !directory.data().join(MARKER).exists(),
+        "nobody may take it for a clean stop"
+    );
+}
+
+#[test]
+fn the_advertised_address_is_what_clients_are_told() {
+    let directory = Directory::new();
+    let advertised = "advertised.listeners=PLAINTEXT://broker.example:19092";
+    let broker = Broker::start(&directory, &[advertised]);
+    let response: MetadataResponse = broker.client().call(12, &MetadataRequest::default());
+    let told: Vec<_> = response
+        .brokers
+        .iter()
+        .map(|it| (it.host.to_string(), it.port))
+        .collect();
+    assert_eq!(told, [("broker.example".to_owned(), 19092)]);
     broker.stop();
 }

@@ -1,9 +1,9 @@
 //! Produce: offsets, acknowledgements, idempotence, times. What makes a batch bad is tested in
 //! `produce_checks`.
 
-use crate::broker::{self, Topic, shard_of};
+use crate::broker::{self, Broker, Directory, Topic, shard_of};
 use crate::client::{PRODUCE, fetch_request, produce_request, produce_topic, versions};
-use crate::records::{batch, batch_in, headers, now_ms, placed, seen, sequenced, values};
+use crate::records::{batch, batch_in, headers, large, now_ms, placed, seen, sequenced, values};
 use millstream::batch::Codec;
 use millstream::types::Uuid;
 use millstream::wire::{
@@ -485,4 +485,65 @@ fn several_topics_by_name_in_one_request() {
         .map(|topic| &*topic.name)
         .collect();
     assert_eq!(names, ["produce-two-a", "produce-two-b"]);
+}
+
+#[test]
+fn a_batch_of_more_parts_than_one_vectored_write_takes_is_written_whole() {
+    let directory = Directory::new();
+    let broker = Broker::start(&directory, &["message.max.bytes=90000000"]);
+    let topic = broker.topic("produce-70m", 1);
+    let mut client = broker.client();
+    // IOV_MAX is 1,024, a part 64 KiB at most.
+    let sent = large(70 << 20);
+    assert_eq!(client.append(&topic, 0, batch(&["before"])), 0);
+    assert_eq!(client.append(&topic, 0, sent.clone()), 1);
+    assert_eq!(client.append(&topic, 0, batch(&["behind"])), 2);
+    let fetched = client.fetch(&topic, 0, 1);
+    assert!(
+        fetched.records == placed(sent, 1, 0),
+        "the batch is not what was sent"
+    );
+    assert_eq!(values(client.fetch(&topic, 0, 2).records), ["behind"]);
+    broker.stop();
+}
+
+#[test]
+fn a_segment_rolls_by_size_and_by_time() {
+    let broker = broker::shared();
+    let mut client = broker.client();
+    let segments = |topic: &Topic| {
+        let entries =
+            std::fs::read_dir(broker.partition(topic, 0)).expect("the partition is there");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut logs: Vec<String> = names
+            .map(|name| name.into_string().expect("a plain name"))
+            .filter(|name| name.ends_with(".log"))
+            .collect();
+        logs.sort();
+        logs
+    };
+
+    let by_size = broker.topic_with("roll-size", 1, &[("segment.bytes", "1048576")]);
+    for _ in 0..3 {
+        client.append(&by_size, 0, large(700_000));
+    }
+    assert_eq!(
+        segments(&by_size),
+        [
+            "00000000000000000000.log",
+            "00000000000000000001.log",
+            "00000000000000000002.log"
+        ]
+    );
+
+    let by_time = broker.topic_with("roll-time", 1, &[("segment.ms", "300")]);
+    client.append(&by_time, 0, batch(&["a"]));
+    client.append(&by_time, 0, batch(&["b"]));
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    client.append(&by_time, 0, batch(&["c"]));
+    assert_eq!(
+        segments(&by_time),
+        ["00000000000000000000.log", "00000000000000000002.log"]
+    );
+    assert_eq!(values(client.fetch(&by_time, 0, 2).records), ["c"]);
 }
