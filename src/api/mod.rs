@@ -7,9 +7,12 @@
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_session;
@@ -17,6 +20,7 @@ mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod pending;
 mod produce;
 mod session;
@@ -110,6 +114,13 @@ pub const APIS: &[Api] = &[
         begin: delete_topics::begin,
     },
     Api {
+        key: ApiKey::DELETE_RECORDS,
+        file: "delete_records",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: delete_records::begin,
+    },
+    Api {
         key: ApiKey::INIT_PRODUCER_ID,
         file: "init_producer_id",
         advertised: (0, 5),
@@ -117,11 +128,25 @@ pub const APIS: &[Api] = &[
         begin: init_producer_id::begin,
     },
     Api {
+        key: ApiKey::OFFSET_FOR_LEADER_EPOCH,
+        file: "offset_for_leader_epoch",
+        advertised: (2, 4),
+        parsed_from: 2,
+        begin: offset_for_leader_epoch::begin,
+    },
+    Api {
         key: ApiKey::DESCRIBE_CONFIGS,
         file: "describe_configs",
         advertised: (1, 4),
         parsed_from: 1,
         begin: describe_configs::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_LOG_DIRS,
+        file: "describe_log_dirs",
+        advertised: (0, 5),
+        parsed_from: 0,
+        begin: describe_log_dirs::begin,
     },
     Api {
         key: ApiKey::CREATE_PARTITIONS,
@@ -136,6 +161,13 @@ pub const APIS: &[Api] = &[
         advertised: (0, 2),
         parsed_from: 0,
         begin: describe_cluster::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_PRODUCERS,
+        file: "describe_producers",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: describe_producers::begin,
     },
     Api {
         key: ApiKey::DESCRIBE_TOPIC_PARTITIONS,

@@ -1,8 +1,9 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, create_partitions, create_topics, delete_topics, fetch, init_producer_id,
-    list_offsets, metadata, produce,
+    Context, Progress, create_partitions, create_topics, delete_records, delete_topics,
+    describe_log_dirs, describe_producers, fetch, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 use crate::shard::Answer;
 
@@ -32,6 +33,14 @@ pub enum Pending {
     CreatePartitions(create_partitions::CreatePartitions),
     /// For topics to be deleted.
     DeleteTopics(delete_topics::DeleteTopics),
+    /// For logs to begin further on.
+    DeleteRecords(delete_records::DeleteRecords),
+    /// For the sizes of all logs.
+    DescribeLogDirs(describe_log_dirs::DescribeLogDirs),
+    /// For the state of producers.
+    DescribeProducers(describe_producers::DescribeProducers),
+    /// For the ends of epochs.
+    OffsetForLeaderEpoch(offset_for_leader_epoch::OffsetForLeaderEpoch),
     /// For a producer id.
     InitProducerId(init_producer_id::InitProducerId),
 }
@@ -64,6 +73,18 @@ impl Pending {
                 it.answered(answer)
             }
             (Pending::InitProducerId(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::DeleteRecords(it), Event::Answer(Answer::RecordsDeleted(parts))) => {
+                it.answered(parts)
+            }
+            (Pending::DescribeLogDirs(it), Event::Answer(Answer::Inspected(answer))) => {
+                it.answered(context, answer)
+            }
+            (Pending::DescribeProducers(it), Event::Answer(Answer::Inspected(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::OffsetForLeaderEpoch(it), Event::Answer(Answer::Inspected(answer))) => {
                 it.answered(answer)
             }
             (_, Event::Answer(answer)) => unreachable!("nobody asked for {answer:?}"),

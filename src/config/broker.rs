@@ -78,6 +78,8 @@ pub struct BrokerConfig {
     pub recovery_point_checkpoint_ms: u32,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
     pub log_start_checkpoint_ms: u32,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_ms: u64,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub high_watermark_checkpoint_ms: i64,
     /// `producer.id.expiration.ms`.
@@ -182,6 +184,7 @@ impl BrokerConfig {
                 .number("log.flush.offset.checkpoint.interval.ms"),
             log_start_checkpoint_ms: settings
                 .number("log.flush.start.offset.checkpoint.interval.ms"),
+            retention_check_ms: settings.number("log.retention.check.interval.ms"),
             high_watermark_checkpoint_ms: settings
                 .number("replica.high.watermark.checkpoint.interval.ms"),
             producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),

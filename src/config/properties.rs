@@ -166,7 +166,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("The time after which records are flushed to disk, if log.flush.interval.ms is not set."),
     int("log.flush.offset.checkpoint.interval.ms").default("60000").at_least(0).high()
         .doc("How often the recovery points are written."),
-    int("log.flush.start.offset.checkpoint.interval.ms").default("60000").at_least(0).high().not_needed(AT_STOP)
+    int("log.flush.start.offset.checkpoint.interval.ms").default("60000").at_least(0).high()
         .doc("How often the log start offsets are written."),
     long("replica.high.watermark.checkpoint.interval.ms").default("5000").high().not_needed(AT_STOP)
         .doc("How often the high watermarks are written."),
@@ -199,7 +199,7 @@ pub static PROPERTIES: &[Property] = &[
         .doc("How long records are kept."),
     long("log.retention.bytes").default("-1").high().cluster_wide().later(RETENTION)
         .doc("The size beyond which a partition loses its oldest segments; -1 for none."),
-    long("log.retention.check.interval.ms").default("300000").at_least(1).later(RETENTION)
+    long("log.retention.check.interval.ms").default("300000").at_least(1)
         .doc("How often old segments are looked for."),
     boolean("log.cleaner.enable").default("true").later(COMPACTION)
         .doc("Whether logs are compacted."),

@@ -36,6 +36,15 @@ pub struct Entry {
     pub is_directory: bool,
 }
 
+/// The room of the volume that a directory is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// Its size in bytes.
+    pub total: u64,
+    /// Bytes that this process may still fill.
+    pub usable: u64,
+}
+
 /// A file system. Calls block; reads and writes may be short. Nothing is durable before `sync` (the
 /// file's bytes and length) and `sync_directory` (names).
 pub trait Disk: Send + Sync {
@@ -69,6 +78,8 @@ pub trait Disk: Send + Sync {
     /// Opens (making it if need be) and locks a file for this process with an open-file-description
     /// lock, which Kafka respects; `WouldBlock` if another process holds it.
     fn lock(&self, path: &Path) -> Result<File>;
+    /// statvfs(3).
+    fn space(&self, path: &Path) -> Result<Space>;
 }
 
 /// Work that runs off the shards: a value that says what to do, and does it on a [`Disk`]. Its

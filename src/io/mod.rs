@@ -15,7 +15,7 @@ mod handle;
 mod operation;
 mod pieces;
 
-pub use disk::{Disk, Entry, FileInfo, OpenMode, Task};
+pub use disk::{Disk, Entry, FileInfo, OpenMode, Space, Task};
 pub use handle::{Closer, File, Socket};
 pub use operation::{Completion, FileRange, Interest, Operation, Outcome, Patience, Token};
 pub use pieces::Pieces;

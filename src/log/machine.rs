@@ -4,7 +4,7 @@
 use super::aborted::Aborted;
 use super::epochs::Epochs;
 use super::index::{Indexes, OffsetIndex};
-use super::producers::{Objection, Producer, Producers};
+use super::producers::{Objection, Producer, ProducerState, Producers};
 use super::recent::{IndexCache, Place, Recent};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
@@ -293,6 +293,11 @@ impl Log {
     /// How many producers are known.
     pub fn producers(&self) -> usize {
         self.producers.len()
+    }
+
+    /// The producers that are known, by id, as of the log's end.
+    pub fn producer_states(&self) -> Vec<ProducerState> {
+        self.producers.states()
     }
 
     /// Decides about a batch that passed its checks and gives it its place. Kafka's order: size,

@@ -43,6 +43,7 @@ pub use machine::{Completed, Log, LogConfig, Refused, Sealed, Staged};
 pub use names::{
     FileKind, Stage, TidyPlan, file_name, parse_file_name, plan_tidy, swaps_to_finish,
 };
+pub use producers::ProducerState;
 pub use recovery::{Fault, Files, Found, LoadError, Loaded, Rebuilt, SegmentFiles, load};
 pub use scan::{Source, next_offset};
 pub use segment::Segment;

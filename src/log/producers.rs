@@ -44,6 +44,23 @@ pub(crate) struct Producer {
     heard: Timestamp,
 }
 
+/// A producer as DescribeProducers shows it (KIP-664).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProducerState {
+    /// Its id.
+    pub id: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+    /// The sequence number of its last record, or -1.
+    pub last_sequence: i32,
+    /// The largest timestamp of its last batch.
+    pub timestamp: Timestamp,
+    /// The epoch of the coordinator that wrote its last marker, or -1.
+    pub coordinator_epoch: i32,
+    /// The first offset of its open transaction.
+    pub open_since: Option<Offset>,
+}
+
 /// Why a batch of an idempotent producer is not appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Objection {
@@ -277,6 +294,23 @@ impl Producers {
     /// How many producers are known.
     pub(crate) fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// Everybody, by id.
+    pub(crate) fn states(&self) -> Vec<ProducerState> {
+        let known = self.known.iter();
+        known
+            .map(|(id, producer)| ProducerState {
+                id: *id,
+                epoch: producer.epoch,
+                last_sequence: producer
+                    .newest()
+                    .map_or(NO_SEQUENCE, |newest| newest.last_sequence),
+                timestamp: producer.timestamp,
+                coordinator_epoch: producer.coordinator_epoch,
+                open_since: producer.open_since,
+            })
+            .collect()
     }
 
     /// The first offset of the oldest open transaction.

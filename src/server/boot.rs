@@ -16,7 +16,7 @@ use crate::metadata::{
 };
 use crate::server::Worker;
 use crate::shard::{
-    Checkpoints, Controller, ControllerSeed, FoundPartition, LOCK, LOG_STARTS, Placement,
+    Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
     RECOVERY_POINTS, Random, Shard, log_config, owner_of,
 };
 use crate::store::{self, Store, files};
@@ -85,7 +85,9 @@ pub fn boot(
     let found = opener.open_partitions(threads)?;
     let points = recovery_points(directories.len(), &found);
     lower_recovery_points(disk, &directories, &points)?;
-    let checkpoints = Checkpoints::new(points);
+    let starts = log_starts(directories.len(), &found);
+    clear_log_starts(disk, &directories, &starts)?;
+    let checkpoints = Checkpoints::new(points, starts);
 
     let identity = Arc::new(Identity {
         node: config.node_id,
@@ -710,6 +712,42 @@ fn parse_partition_directory(name: &str) -> Option<(&str, PartitionIndex)> {
         .then(|| index.parse().ok())
         .flatten()
         .map(|index| (topic, PartitionIndex(index)))
+}
+
+/// The starts of logs that do not begin with their first segment.
+fn log_starts(log_dirs: usize, found: &[FoundPartition]) -> Vec<Known> {
+    let mut starts = vec![Known::new(); log_dirs];
+    for partition in found {
+        let log = &partition.log;
+        let first = log.segments().next().expect("a log has a segment");
+        if log.log_start() > first.base {
+            let key = (partition.topic.clone(), partition.id.index.0);
+            starts[partition.log_dir].insert(key, log.log_start());
+        }
+    }
+    starts
+}
+
+/// A start that the checkpoint on disk names for a log that has none, or for a topic that is gone, goes
+/// now: a topic of that name that is made next would lose what lies before it.
+fn clear_log_starts(
+    disk: &dyn Disk,
+    directories: &[Directory],
+    starts: &[Known],
+) -> Result<(), StartError> {
+    for (directory, starts) in directories.iter().zip(starts) {
+        let offsets: OffsetCheckpoint = starts
+            .iter()
+            .map(|((topic, index), at)| ((topic.to_string(), *index), *at))
+            .collect();
+        let mut on_disk = directory.log_starts.keys();
+        if on_disk.any(|key| !offsets.contains_key(key)) {
+            let path = directory.path.join(LOG_STARTS);
+            files::replace(disk, &path, log::offsets_text(&offsets).as_bytes())
+                .map_err(|error| at(&path, &error))?;
+        }
+    }
+    Ok(())
 }
 
 fn recovery_points(

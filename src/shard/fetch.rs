@@ -148,6 +148,9 @@ impl Shard {
         let Stage::Scan(scan) = lookup.stage else {
             unreachable!("it waits for headers")
         };
+        if is_deleted(partition, &lookup) {
+            return self.look_up(slot, lookup, out);
+        }
         match bytes {
             Ok(bytes) => {
                 let store = &mut partition.store;
@@ -171,9 +174,10 @@ impl Shard {
             .partition(|lookup| matches!(lookup.stage, Stage::Segment(segment) if segment == base));
         self.slot(slot).awaiting_segment = waiting;
         for lookup in ready {
+            let is_deleted = is_deleted(self.slot(slot), &lookup);
             match &failed {
-                Some(why) => self.storage_failed(slot, &lookup, why, out),
-                None => self.look_up(slot, lookup, out),
+                Some(why) if !is_deleted => self.storage_failed(slot, &lookup, why, out),
+                _ => self.look_up(slot, lookup, out),
             }
         }
     }
@@ -279,6 +283,11 @@ impl Shard {
     pub(super) fn wake_watchers(&mut self, slot: u32, out: &mut Outbox) {
         self.moved(slot, i64::MAX as u64, out);
     }
+}
+
+/// Whether what is looked for was deleted meanwhile, perhaps with its segment.
+fn is_deleted(partition: &Partition, lookup: &LookUp) -> bool {
+    lookup.want.offset < partition.store.log().log_start()
 }
 
 fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {

@@ -111,7 +111,12 @@ impl Shard {
         for id in &change.touched {
             match change.image.topic_by_id(*id) {
                 Some(topic) => missing += self.install_topic(install, topic, &change.image, out),
-                None => missing += self.remove_topic(install, *id, out),
+                None => {
+                    missing += self.remove_topic(install, *id, out);
+                    if let Some(gone) = self.image.topic_by_id(*id).cloned() {
+                        missing += usize::from(self.forget_log_starts(install, &gone.name));
+                    }
+                }
             }
         }
         self.installs.insert(
@@ -247,7 +252,13 @@ impl Shard {
         self.one_less(install, out);
     }
 
-    fn one_less(&mut self, install: u64, out: &mut Outbox) {
+    /// Whether a change that is not in force yet takes the topic away.
+    pub(super) fn is_being_deleted(&self, topic: Uuid) -> bool {
+        let mut changes = self.installs.values().map(|install| &install.change);
+        changes.any(|change| change.image.topic_by_id(topic).is_none())
+    }
+
+    pub(super) fn one_less(&mut self, install: u64, out: &mut Outbox) {
         let open = self
             .installs
             .get_mut(&install)

@@ -7,6 +7,8 @@
 //! of each under way per shard.
 
 use super::admin::{AdminAnswer, AdminAsk, Change};
+use super::delete_records::DeletePart;
+use super::inspect::{InspectAsk, Inspected};
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::Isolation;
 use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
@@ -91,6 +93,19 @@ pub enum Mail {
         /// What happened.
         why: Arc<str>,
     },
+    /// A log begins there, told to shard 0, which keeps the checkpoint.
+    LogStart {
+        /// Its log directory's index.
+        log_dir: usize,
+        /// The topic's name.
+        topic: Arc<str>,
+        /// The partition.
+        partition: PartitionId,
+        /// First offset kept.
+        log_start: Offset,
+        /// Base offset of its first segment.
+        first_segment: Offset,
+    },
     /// The stop of the broker goes on to its next step.
     Stop(StopStep),
 }
@@ -151,6 +166,10 @@ pub enum Ask {
         /// What the client may see.
         isolation: Isolation,
     },
+    /// Delete what lies before an offset, one part per partition.
+    DeleteRecords(Vec<DeletePart>),
+    /// Ask what changes nothing.
+    Inspect(InspectAsk),
     /// Change or ask the cluster's metadata (shard 0).
     Admin(AdminAsk),
     /// Take over a new image (from shard 0).
@@ -166,6 +185,10 @@ pub enum Answer {
     Read(Vec<(u32, ReadResult)>),
     /// By the parts' index.
     Offsets(Vec<(u32, OffsetResult)>),
+    /// By the parts' index: the log's start afterwards.
+    RecordsDeleted(Vec<(u32, Result<Offset, ErrorCode>)>),
+    /// What was asked.
+    Inspected(Inspected),
     /// What became of it.
     Admin(AdminAnswer),
     /// The image is in force on that shard.

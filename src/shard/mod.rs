@@ -10,8 +10,10 @@
 mod admin;
 mod checkpoints;
 mod controller;
+mod delete_records;
 mod failure;
 mod fetch;
+mod inspect;
 mod install;
 mod mail;
 mod offsets;
@@ -20,8 +22,10 @@ mod random;
 mod stop;
 
 pub use admin::{AdminAnswer, AdminAsk, Change, TopicDeleted, TopicName};
-pub use checkpoints::{Checkpoints, RECOVERY_POINTS};
+pub use checkpoints::{Checkpoints, Known, RECOVERY_POINTS};
 pub use controller::{Controller, ControllerSeed};
+pub use delete_records::DeletePart;
+pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize};
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
@@ -93,6 +97,8 @@ enum Waiting {
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
     Removed,
+    SegmentsRemoved(PartitionId),
+    Space(ReturnTo),
     MetadataSync,
     Checkpoint,
     Farewell,
@@ -117,6 +123,8 @@ pub struct Shard {
     installs: BTreeMap<u64, install::Install>,
     /// When producers that have not been heard of are forgotten next.
     expire_us: u64,
+    /// When segments before the start of their log are removed next.
+    remove_us: u64,
     stopping: stop::Stopping,
     stop_reports: stop::StopReports,
     /// Log directories whose disk has failed, by index.
@@ -165,6 +173,7 @@ impl Shard {
             watches: BTreeMap::new(),
             installs: BTreeMap::new(),
             expire_us: 0,
+            remove_us: 0,
             stopping: stop::Stopping::No,
             stop_reports: stop::StopReports::default(),
             failed_dirs: BTreeSet::new(),
@@ -189,10 +198,14 @@ impl Shard {
 
     /// When it wants [`Shard::handle_timeout`], microseconds on the monotonic clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        [self.checkpoints.poll_timeout(), Some(self.expire_us)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.checkpoints.poll_timeout(),
+            Some(self.expire_us),
+            Some(self.remove_us),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what has become due.
@@ -204,6 +217,9 @@ impl Shard {
                 partition.store.expire_producers(now);
             }
         }
+        if now.monotonic_us >= self.remove_us {
+            self.remove_before_starts(now, out);
+        }
     }
 
     /// Takes one message.
@@ -213,6 +229,8 @@ impl Shard {
                 Ask::Produce(ask) => self.produce(now, from, ask, out),
                 Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
                 Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
+                Ask::DeleteRecords(parts) => self.delete_records(from, parts, out),
+                Ask::Inspect(ask) => self.inspect(from, ask, out),
                 Ask::Admin(ask) => self.admin(now, from, ask, out),
                 Ask::Install(change) => self.install(from, change, out),
             },
@@ -227,6 +245,16 @@ impl Shard {
                 recovery_point,
             } => {
                 self.note_durable(now, log_dir, topic, partition, recovery_point);
+            }
+            Mail::LogStart {
+                log_dir,
+                topic,
+                partition,
+                log_start,
+                first_segment,
+            } => {
+                let kept = (log_start > first_segment).then_some(log_start);
+                self.note_log_start(now, log_dir, topic, partition, kept);
             }
             Mail::Answer {
                 answer: Answer::Installed,
@@ -281,8 +309,10 @@ impl Shard {
                         self.set_aside(install, renamed, outcome, out);
                     }
                     Waiting::Removed => self.removed(outcome),
+                    Waiting::SegmentsRemoved(id) => self.segments_removed(id, outcome, out),
+                    Waiting::Space(from) => self.space_measured(from, outcome, out),
                     Waiting::MetadataSync => self.metadata_synced(now, outcome, out),
-                    Waiting::Checkpoint => self.checkpoint_written(outcome),
+                    Waiting::Checkpoint => self.checkpoint_written(outcome, out),
                     Waiting::Farewell => self.farewell_said(outcome, out),
                 }
                 self.report_closed(out);

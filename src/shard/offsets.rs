@@ -18,7 +18,10 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// A look-up by time that runs off the shard.
 pub(super) struct TimeLookUp {
     gather: u64,
-    index: u32,
+    part: OffsetPart,
+    isolation: Isolation,
+    /// The segment that it reads.
+    segment: Offset,
 }
 
 impl Shard {
@@ -32,47 +35,55 @@ impl Shard {
         let results = Parts::Offsets(Vec::with_capacity(parts.len()));
         let gather = self.open_gather(from, parts.len(), results);
         for part in parts {
-            let index = part.index;
-            let slot = match self.check_leader(part.partition, part.epoch) {
-                Ok(slot) => slot,
-                Err(error) => {
-                    self.offset_done(gather, index, OffsetResult::refused(error), out);
-                    continue;
-                }
-            };
-            let partition = self.slot(slot);
-            let log = partition.store.log();
-            let named = |offset: Offset, epoch: Option<LeaderEpoch>| OffsetResult {
-                error: ErrorCode::NONE,
-                offset,
-                timestamp: Timestamp::NONE,
-                epoch: epoch.unwrap_or(LeaderEpoch::UNKNOWN),
-            };
-            let result = match part.timestamp {
-                LATEST => named(log.bound(isolation), Some(partition.epoch)),
-                // Nothing is tiered, so the local log starts where the log starts.
-                EARLIEST | EARLIEST_LOCAL => {
-                    named(log.log_start(), log.epochs().epoch_of(log.log_start()))
-                }
-                LATEST_TIERED | EARLIEST_PENDING_UPLOAD => named(Offset::UNKNOWN, None),
-                timestamp => {
-                    let target = match timestamp {
-                        MAX_TIMESTAMP => TimeTarget::Largest,
-                        at => TimeTarget::AtOrAfter(Timestamp(at)),
-                    };
-                    match log.time_lookup(target, isolation) {
-                        None => named(Offset::UNKNOWN, None),
-                        Some(lookup) => {
-                            let directory = partition.store.directory().to_owned();
-                            let waiting = Waiting::Offset(TimeLookUp { gather, index });
-                            self.submit_task(waiting, Task::LookUpTime { lookup, directory }, out);
-                            continue;
-                        }
+            self.offset(gather, part, isolation, out);
+        }
+    }
+
+    fn offset(&mut self, gather: u64, part: OffsetPart, isolation: Isolation, out: &mut Outbox) {
+        let index = part.index;
+        let slot = match self.check_leader(part.partition, part.epoch) {
+            Ok(slot) => slot,
+            Err(error) => {
+                return self.offset_done(gather, index, OffsetResult::refused(error), out);
+            }
+        };
+        let partition = self.slot(slot);
+        let log = partition.store.log();
+        let named = |offset: Offset, epoch: Option<LeaderEpoch>| OffsetResult {
+            error: ErrorCode::NONE,
+            offset,
+            timestamp: Timestamp::NONE,
+            epoch: epoch.unwrap_or(LeaderEpoch::UNKNOWN),
+        };
+        let result = match part.timestamp {
+            LATEST => named(log.bound(isolation), Some(partition.epoch)),
+            // Nothing is tiered, so the local log starts where the log starts.
+            EARLIEST | EARLIEST_LOCAL => {
+                named(log.log_start(), log.epochs().epoch_of(log.log_start()))
+            }
+            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => named(Offset::UNKNOWN, None),
+            timestamp => {
+                let target = match timestamp {
+                    MAX_TIMESTAMP => TimeTarget::Largest,
+                    at => TimeTarget::AtOrAfter(Timestamp(at)),
+                };
+                match log.time_lookup(target, isolation) {
+                    None => named(Offset::UNKNOWN, None),
+                    Some(lookup) => {
+                        let directory = partition.store.directory().to_owned();
+                        let waiting = Waiting::Offset(TimeLookUp {
+                            gather,
+                            part,
+                            isolation,
+                            segment: lookup.segment,
+                        });
+                        let task = Task::LookUpTime { lookup, directory };
+                        return self.submit_task(waiting, task, out);
                     }
                 }
-            };
-            self.offset_done(gather, index, result, out);
-        }
+            }
+        };
+        self.offset_done(gather, index, result, out);
     }
 
     pub(super) fn offset_found(
@@ -96,12 +107,24 @@ impl Shard {
                 epoch: leader_epoch,
             },
             Ok(None) => OffsetResult::refused(ErrorCode::NONE),
+            // Its records were deleted meanwhile: the answer lies further on.
+            Err(_) if self.is_segment_gone(&lookup) => {
+                return self.offset(lookup.gather, lookup.part, lookup.isolation, out);
+            }
             Err(error) => {
                 tracing::error!("look-up by time: {error}");
                 OffsetResult::refused(ErrorCode::KAFKA_STORAGE_ERROR)
             }
         };
-        self.offset_done(lookup.gather, lookup.index, result, out);
+        self.offset_done(lookup.gather, lookup.part.index, result, out);
+    }
+
+    fn is_segment_gone(&mut self, lookup: &TimeLookUp) -> bool {
+        self.find(lookup.part.partition)
+            .is_some_and(|(_, partition)| {
+                let first = partition.store.log().segments().next();
+                first.is_some_and(|first| first.base > lookup.segment)
+            })
     }
 
     fn offset_done(&mut self, gather: u64, index: u32, result: OffsetResult, out: &mut Outbox) {

@@ -108,6 +108,27 @@ pub fn remove_directory_with_files(disk: &dyn Disk, directory: &Path) -> Result<
     disk.remove_directory(directory)
 }
 
+/// Removes all files of segments and the names of the files durably: the oldest first, and of each the
+/// batches first, because a start does without a file derived from batches that are gone.
+pub fn remove_segments(disk: &dyn Disk, directory: &Path, segments: &[Offset]) -> Result<()> {
+    const KINDS: [FileKind; 5] = [
+        FileKind::Log,
+        FileKind::Index,
+        FileKind::TimeIndex,
+        FileKind::TxnIndex,
+        FileKind::Snapshot,
+    ];
+    for base in segments {
+        for kind in KINDS {
+            match disk.unlink(&directory.join(log::file_name(*base, kind))) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    disk.sync_directory(directory)
+}
+
 /// Replaces files one after the other, then unlinks others; what is not there to unlink is gone
 /// already.
 pub fn replace_all(

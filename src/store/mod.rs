@@ -18,6 +18,7 @@
 pub mod files;
 mod load;
 mod task;
+mod trim;
 
 pub use load::{LoadFault, OpenedLog, open_partition};
 pub use task::{Task, TaskOutcome};

@@ -84,6 +84,18 @@ pub enum Task {
         /// The directory.
         directory: PathBuf,
     },
+    /// Removes all files of segments, durably. -> `Finished`.
+    RemoveSegments {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// Their bases.
+        segments: Vec<Offset>,
+    },
+    /// Asks what room directories have. -> `Space`.
+    MeasureSpace {
+        /// Which.
+        directories: Vec<PathBuf>,
+    },
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -102,6 +114,8 @@ pub enum TaskOutcome {
     Segment(Result<(File, Option<Vec<u8>>)>),
     /// Success or failure, nothing else.
     Finished(Result<()>),
+    /// The room of each directory, in their order.
+    Space(Vec<Result<io::Space>>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
 }
@@ -121,6 +135,8 @@ impl io::Task for Task {
             | Task::Allocate { .. }
             | Task::Replace { .. }
             | Task::Remove { .. }
+            | Task::RemoveSegments { .. }
+            | Task::MeasureSpace { .. }
             | Task::LookUpTime { .. } => false,
         }
     }
@@ -149,6 +165,13 @@ impl io::Task for Task {
             }
             Task::Remove { directory } => {
                 Finished(files::remove_directory_with_files(disk, &directory))
+            }
+            Task::RemoveSegments {
+                directory,
+                segments,
+            } => Finished(files::remove_segments(disk, &directory, &segments)),
+            Task::MeasureSpace { directories } => {
+                Space(directories.iter().map(|path| disk.space(path)).collect())
             }
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))

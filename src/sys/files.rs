@@ -1,7 +1,7 @@
 //! The real file system as a [`Disk`].
 
 use super::retry::retry;
-use crate::io::{Closer, Disk, Entry, File, FileInfo, OpenMode};
+use crate::io::{Closer, Disk, Entry, File, FileInfo, OpenMode, Space};
 use crossbeam_channel::{Sender, unbounded};
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl, open};
 use nix::sys::stat::Mode;
@@ -140,6 +140,15 @@ impl Disk for Files {
             }
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    fn space(&self, path: &Path) -> Result<Space> {
+        let volume = nix::sys::statvfs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(volume.fragment_size());
+        Ok(Space {
+            total: bytes(volume.blocks()),
+            usable: bytes(volume.blocks_available()),
+        })
     }
 }
 

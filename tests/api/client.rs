@@ -71,10 +71,19 @@ impl Client {
 
     /// The response to an earlier request: `back` requests before the last one.
     pub fn receive_earlier<R: Body<'static>>(&mut self, version: i16, back: i32) -> R {
+        self.receive_earlier_frame(version, back).0
+    }
+
+    /// The same with its frame.
+    pub fn receive_earlier_frame<R: Body<'static>>(
+        &mut self,
+        version: i16,
+        back: i32,
+    ) -> (R, &'static [u8]) {
         let frame = self
             .frame()
             .expect("a response and not the end of the connection");
-        self.decode(version, self.correlation_id - back, frame).0
+        self.decode(version, self.correlation_id - back, frame)
     }
 
     fn decode<R: Body<'static>>(

@@ -8,7 +8,7 @@
 
 use crate::random::Random;
 use crate::weather::DiskWeather;
-use millstream::io::{Closer, Disk, Entry, File, FileInfo, FileRange, OpenMode, Pieces};
+use millstream::io::{Closer, Disk, Entry, File, FileInfo, FileRange, OpenMode, Pieces, Space};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, Result};
 use std::path::{Component, Path};
@@ -433,6 +433,14 @@ impl Disk for SimDisk {
         let file = self.handle(&mut state, inode);
         state.locks.insert(inode, file.number());
         Ok(file)
+    }
+
+    fn space(&self, _: &Path) -> Result<Space> {
+        self.state().tick()?;
+        Ok(Space {
+            total: 1 << 40,
+            usable: 1 << 39,
+        })
     }
 }
 

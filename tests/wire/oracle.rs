@@ -16,7 +16,16 @@ const SAME_LAYOUT: &[(&str, i16, i16)] = &[
     // KIP-1023 only added a special timestamp.
     ("ListOffsetsRequest", 11, 10),
     ("ListOffsetsResponse", 11, 10),
+    // Kafka 4.0 took version 0 away, whose layout version 1 has.
+    ("DescribeLogDirsRequest", 0, 1),
+    ("DescribeLogDirsResponse", 0, 1),
+    // KIP-1066 only added a field to the response.
+    ("DescribeLogDirsRequest", 5, 4),
 ];
+
+/// Versions with fields that kafka-protocol 0.18 lacks: their bytes are in
+/// [`the_fields_that_the_oracle_lacks_stand_where_kafkas_schemas_say`].
+const NEWER: &[(&str, i16)] = &[("DescribeLogDirsResponse", 5)];
 
 /// Messages whose first field must repeat their version; the oracle goes by that field from there on.
 const CONTROL_RECORDS: &[&str] = &[
@@ -43,6 +52,9 @@ fn kafkas_own_schemas_read_our_bytes_and_write_the_same() {
         let Some(oracle) = subject.oracle else {
             return Ok(());
         };
+        if NEWER.contains(&(subject.name, version)) {
+            return Ok(());
+        }
         let (ours, _) = (subject.again)(&[bytes], version).map_err(|e| e.to_string())?;
         let as_version = SAME_LAYOUT
             .iter()
@@ -57,6 +69,30 @@ fn kafkas_own_schemas_read_our_bytes_and_write_the_same() {
         )
     });
     assert!(compared > 100 * SEEDS, "only {compared} messages compared");
+}
+
+#[test]
+fn the_fields_that_the_oracle_lacks_stand_where_kafkas_schemas_say() {
+    let response = DescribeLogDirsResponse {
+        results: vec![DescribeLogDirsResult {
+            log_dir: "/d".into(),
+            total_bytes: 7,
+            usable_bytes: 5,
+            is_cordoned: true,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut writer = Writer::new();
+    response.encode(&mut writer, 5).unwrap();
+    let bytes = [
+        &[0, 0, 0, 0, 0, 0, 2][..], // throttle time, error, one directory
+        &[0, 0, 3, b'/', b'd', 1],  // its error, its path, no topics
+        &[0, 0, 0, 0, 0, 0, 0, 7],
+        &[0, 0, 0, 0, 0, 0, 0, 5],
+        &[1, 0, 0], // cordoned, no tagged fields
+    ];
+    assert_eq!(writer.finish().0, bytes.concat());
 }
 
 #[test]
