@@ -8,6 +8,7 @@
 mod api_versions;
 mod broker;
 mod client;
+mod command_line;
 mod connections;
 mod create_partitions;
 mod create_topics;
