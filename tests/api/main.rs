@@ -29,5 +29,6 @@ mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
 mod produce_checks;
+mod readme;
 mod records;
 mod shards;
