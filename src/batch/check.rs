@@ -1,8 +1,8 @@
 //! The checks of a produce request, in the order of Apache Kafka 4.2, so that a batch with several
 //! faults gets the same error; and the stamp that makes a checked batch the leader's.
 //!
-//! One deviation: compressed records are taken as they are unless [`Rules::validate_compressed`] asks
-//! to look inside. Then the header's maximum timestamp stands for all records.
+//! One deviation: compressed records are taken as they are unless [`Rules::compressed`] asks to look
+//! inside. Then the header's maximum timestamp stands for all records.
 
 use super::compression::decompress;
 use super::crc::{Crc, crc32c, replace_front};
@@ -41,8 +41,19 @@ pub struct Rules {
     pub now: Timestamp,
     /// The version of the produce request.
     pub produce_version: i16,
-    /// Whether to inflate compressed records and check them too.
-    pub validate_compressed: bool,
+    /// What is looked at of compressed records.
+    pub compressed: Look,
+}
+
+/// What is looked at of compressed records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// Their header, which speaks for them.
+    Header,
+    /// They are inflated, and each is checked.
+    Inside,
+    /// Nothing: [`super::convert`] will.
+    Later,
 }
 
 /// A batch that passed.
@@ -284,17 +295,34 @@ fn check_records<'a>(
     if codec == Codec::None {
         return walk(reader, header, rules, Strictness::Plain);
     }
-    if rules.validate_compressed {
-        let mut packed = Vec::with_capacity(size - HEADER_BYTES);
-        reader.each(size - HEADER_BYTES, |part| packed.extend_from_slice(part))?;
-        let bytes = decompress(codec, &packed, limits::INFLATED_BYTES_MAX)?;
-        let reader = Reader::new([&bytes[..]].into_iter(), bytes.len());
-        return walk(reader, header, rules, Strictness::Compressed);
+    match rules.compressed {
+        Look::Inside => {
+            let mut packed = Vec::with_capacity(size - HEADER_BYTES);
+            reader.each(size - HEADER_BYTES, |part| packed.extend_from_slice(part))?;
+            let (max_timestamp, _) = check_compressed(&packed, header, codec, rules)?;
+            Ok(max_timestamp)
+        }
+        Look::Header => {
+            let mut errors = Errors::default();
+            errors.note(0, timestamp_fault(header.max_timestamp.0, header, rules));
+            errors.result()?;
+            Ok(header.max_timestamp)
+        }
+        Look::Later => Ok(header.max_timestamp),
     }
-    let mut errors = Errors::default();
-    errors.note(0, timestamp_fault(header.max_timestamp.0, header, rules));
-    errors.result()?;
-    Ok(header.max_timestamp)
+}
+
+/// Inflates compressed records and checks each; their maximum timestamp and what they inflate to.
+pub(super) fn check_compressed(
+    packed: &[u8],
+    header: &Header,
+    codec: Codec,
+    rules: &Rules,
+) -> Result<(Timestamp, Vec<u8>), Fault> {
+    let bytes = decompress(codec, packed, limits::INFLATED_BYTES_MAX)?;
+    let reader = Reader::new([&bytes[..]].into_iter(), bytes.len());
+    let max_timestamp = walk(reader, header, rules, Strictness::Compressed)?;
+    Ok((max_timestamp, bytes))
 }
 
 /// Kafka reads compressed records by another path, which looks at other things.

@@ -43,20 +43,66 @@ pub fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Vec<u8>, F
     }
 }
 
-/// `bytes` compressed, at Kafka's default levels (gzip 6, zstd 3).
+/// How records are to be compressed: a topic's `compression.type` and `compression.*.level`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The codec.
+    pub codec: Codec,
+    /// Its level, in its own scale; snappy has none.
+    pub level: i32,
+}
+
+impl Target {
+    /// The codec at the level that Kafka's producers and brokers take by default (KIP-390).
+    pub const fn new(codec: Codec) -> Target {
+        let level = match codec {
+            Codec::None | Codec::Snappy => 0,
+            Codec::Gzip => GZIP_LEVEL_DEFAULT,
+            Codec::Lz4 => LZ4_LEVEL_DEFAULT,
+            Codec::Zstd => zstd::DEFAULT_COMPRESSION_LEVEL,
+        };
+        Target { codec, level }
+    }
+}
+
+/// zlib's own default.
+const GZIP_LEVEL_DEFAULT: i32 = -1;
+/// Stands for lz4's fast compressor; any other level for the thorough one.
+const LZ4_LEVEL_DEFAULT: i32 = 9;
+
+/// `bytes` compressed, at Kafka's default levels (gzip 6, lz4's fast one, zstd 3).
 pub fn compress(codec: Codec, bytes: &[u8]) -> Vec<u8> {
+    compress_to(Target::new(codec), bytes)
+}
+
+/// `bytes` compressed.
+pub fn compress_to(target: Target, bytes: &[u8]) -> Vec<u8> {
     const MEMORY: &str = "writing to memory does not fail";
-    match codec {
+    match target.codec {
         Codec::None => bytes.to_vec(),
         Codec::Gzip => {
-            let level = flate2::Compression::new(6);
+            let level = u32::try_from(target.level).unwrap_or(6);
+            let level = flate2::Compression::new(level.min(9));
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
             encoder.write_all(bytes).expect(MEMORY);
             encoder.finish().expect(MEMORY)
         }
         Codec::Snappy => snappy(bytes),
+        // Kafka's own: independent blocks of 64 KiB, no content size, no checksum of the content.
+        Codec::Lz4 if target.level != LZ4_LEVEL_DEFAULT => {
+            let mut encoder = lz4::EncoderBuilder::new()
+                .level(u32::try_from(target.level).unwrap_or(1))
+                .block_size(lz4::BlockSize::Max64KB)
+                .block_mode(lz4::BlockMode::Independent)
+                .checksum(lz4::ContentChecksum::NoChecksum)
+                .build(Vec::new())
+                .expect("lz4 has memory");
+            encoder.write_all(bytes).expect(MEMORY);
+            let (bytes, result) = encoder.finish();
+            result.expect(MEMORY);
+            bytes
+        }
         Codec::Lz4 => {
-            // Kafka's own: independent blocks of 64 KiB, no content size, no checksum of the content.
             let info = lz4_flex::frame::FrameInfo::new()
                 .block_size(lz4_flex::frame::BlockSize::Max64KB)
                 .block_mode(lz4_flex::frame::BlockMode::Independent);
@@ -64,7 +110,7 @@ pub fn compress(codec: Codec, bytes: &[u8]) -> Vec<u8> {
             encoder.write_all(bytes).expect(MEMORY);
             encoder.finish().expect(MEMORY)
         }
-        Codec::Zstd => zstd::bulk::compress(bytes, zstd::DEFAULT_COMPRESSION_LEVEL)
+        Codec::Zstd => zstd::bulk::compress(bytes, target.level)
             .expect("the destination has room for the worst case"),
     }
 }

@@ -20,6 +20,7 @@
 mod builder;
 mod check;
 mod compression;
+mod convert;
 mod crc;
 mod fault;
 mod header;
@@ -28,8 +29,9 @@ mod record;
 mod scan;
 
 pub use builder::Builder;
-pub use check::{Checked, Rules, Stamp, TimestampType, check, verify};
-pub use compression::{compress, decompress};
+pub use check::{Checked, Look, Rules, Stamp, TimestampType, check, verify};
+pub use compression::{Target, compress, compress_to, decompress};
+pub use convert::convert;
 pub use crc::{Crc, crc32c};
 pub use fault::{Fault, RecordError, RecordFault};
 pub use header::{

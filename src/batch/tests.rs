@@ -29,7 +29,7 @@ fn rules() -> Rules {
         timestamp_after_max_ms: 3_600_000,
         now: NOW,
         produce_version: 9,
-        validate_compressed: true,
+        compressed: Look::Inside,
     }
 }
 
@@ -379,7 +379,7 @@ fn a_compressed_batch_that_is_not_inflated_is_judged_by_its_maximum() {
     let mut builder = sent().codec(Codec::Lz4);
     builder.push(Timestamp(NOW.0 + 3_600_001), None, None, &[]);
     let outside = Rules {
-        validate_compressed: false,
+        compressed: Look::Header,
         ..rules()
     };
     let fault = check_all(&builder.finish(), &outside).expect_err("an hour and a bit ahead");
@@ -473,7 +473,7 @@ fn undecodable_bytes_are_named_by_codec() {
         let bytes = reheaded(bytes, |header| header.attributes = codec as i16);
         assert_eq!(fault_of(&bytes), Fault::Undecodable(codec));
         let outside = Rules {
-            validate_compressed: false,
+            compressed: Look::Header,
             ..rules()
         };
         assert!(check_all(&bytes, &outside).is_ok());
@@ -664,4 +664,68 @@ fn no_bytes_make_it_panic() {
         }
         let _ = decompress(codec, &bytes[from..], 1 << 20);
     }
+}
+
+#[test]
+fn a_conversion_keeps_the_records_and_everything_of_the_header_but_the_codec() {
+    let later = Rules {
+        compressed: Look::Later,
+        ..rules()
+    };
+    for from in CODECS {
+        for to in CODECS {
+            let sent = batch_of(20, from);
+            let checked = check_all(&sent, &later).unwrap();
+            let target = Target::new(to);
+            let (converted, bytes) = convert(&sent, &checked, &later, Some(target)).unwrap();
+            assert_eq!(bytes.is_some(), from != to, "{from:?} to {to:?}");
+            let bytes = bytes.unwrap_or_else(|| sent.clone());
+            let header = verify(&bytes).expect("a sound batch");
+            assert_eq!((header, converted.size), (converted.header, bytes.len()));
+            assert_eq!(header.codec(), Some(to));
+            let before = Header::read(&sent).unwrap();
+            assert_eq!(
+                Header {
+                    length: before.length,
+                    crc: before.crc,
+                    attributes: before.attributes,
+                    ..header
+                },
+                before
+            );
+            let plain = |codec, bytes: &[u8]| {
+                decompress(codec, &bytes[HEADER_BYTES..], usize::MAX / 2).unwrap()
+            };
+            assert_eq!(plain(to, &bytes), plain(from, &sent));
+            assert_eq!(check_all(&bytes, &rules()), Ok(converted));
+        }
+    }
+}
+
+#[test]
+fn every_level_that_a_topic_may_ask_for_is_read_back() {
+    let text = b"a line of a log, again and again; ".repeat(400);
+    let gzip = (1..=9).chain([-1]).map(|level| (Codec::Gzip, level));
+    let lz4 = (1..=17).map(|level| (Codec::Lz4, level));
+    let zstd = [-131_072, -1, 0, 1, 3, 19, 22].map(|level| (Codec::Zstd, level));
+    for (codec, level) in gzip.chain(lz4).chain(zstd) {
+        let packed = compress_to(Target { codec, level }, &text);
+        let plain = decompress(codec, &packed, text.len());
+        assert_eq!(plain.as_deref(), Ok(&text[..]), "{codec:?} {level}");
+    }
+}
+
+#[test]
+fn a_batch_that_grows_beyond_the_limit_when_converted_is_too_large() {
+    let mut builder = sent().codec(Codec::Zstd);
+    builder.push(NOW, None, Some(&[7; 100_000]), &[]);
+    let sent = builder.finish();
+    let rules = Rules {
+        compressed: Look::Later,
+        max_message_bytes: 10_000,
+        ..rules()
+    };
+    let checked = check_all(&sent, &rules).unwrap();
+    let fault = convert(&sent, &checked, &rules, Some(Target::new(Codec::None))).unwrap_err();
+    assert!(matches!(fault, Fault::TooLarge { max: 10_000, .. }));
 }

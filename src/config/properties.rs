@@ -29,7 +29,6 @@ const TIERED: &str = "there is no tiered storage";
 const QUOTAS: &str = "quotas are not enforced yet";
 const METRICS: &str = "metrics are not published through Kafka's reporters";
 const SNAPSHOTS: &str = "the metadata log is not snapshotted yet";
-const RECOMPRESS: &str = "batches are stored with the codec they came with";
 const SHARDS: &str = "shards take the place of Kafka's thread pools: num.shards";
 const PURGATORY: &str = "waiting requests are woken by what they wait for, not purged";
 
@@ -176,13 +175,13 @@ pub static PROPERTIES: &[Property] = &[
         .doc("How long a deleted segment's files stay."),
     long("log.dir.failure.timeout.ms").default("30000").at_least(1).low().later(REPLICATION)
         .doc("How long a broker that cannot tell its controller of a failed directory goes on."),
-    string("compression.type").default("producer").one_of(COMPRESSION).high().cluster_wide().later(RECOMPRESS)
+    string("compression.type").default("producer").one_of(COMPRESSION).high().cluster_wide()
         .doc("The codec of stored batches; producer keeps what came."),
-    int("compression.gzip.level").default("-1").check(Check::BetweenOrMinusOne(1, 9)).cluster_wide().later(RECOMPRESS)
+    int("compression.gzip.level").default("-1").check(Check::BetweenOrMinusOne(1, 9)).cluster_wide()
         .doc("The level of gzip, if compression.type is gzip."),
-    int("compression.lz4.level").default("9").between(1, 17).cluster_wide().later(RECOMPRESS)
+    int("compression.lz4.level").default("9").between(1, 17).cluster_wide()
         .doc("The level of lz4, if compression.type is lz4."),
-    int("compression.zstd.level").default("3").between(-131_072, 22).cluster_wide().later(RECOMPRESS)
+    int("compression.zstd.level").default("3").between(-131_072, 22).cluster_wide()
         .doc("The level of zstd, if compression.type is zstd."),
     int("fetch.max.bytes").default("57671680").at_least(1024)
         .doc("The most one fetch is answered with; a single larger batch is answered all the same."),
@@ -342,13 +341,13 @@ pub static PROPERTIES: &[Property] = &[
     // -- topics' own
     list("cleanup.policy").default("delete").one_of(&["compact", "delete"]).topic(&["log.cleanup.policy"]).later(RETENTION)
         .doc("What happens to old segments: deleted, compacted to the last record of each key, both, or (empty) neither."),
-    int("compression.gzip.level").default("-1").check(Check::BetweenOrMinusOne(1, 9)).topic(&["compression.gzip.level"]).later(RECOMPRESS)
+    int("compression.gzip.level").default("-1").check(Check::BetweenOrMinusOne(1, 9)).topic(&["compression.gzip.level"])
         .doc("The level of gzip, if compression.type is gzip."),
-    int("compression.lz4.level").default("9").between(1, 17).topic(&["compression.lz4.level"]).later(RECOMPRESS)
+    int("compression.lz4.level").default("9").between(1, 17).topic(&["compression.lz4.level"])
         .doc("The level of lz4, if compression.type is lz4."),
-    string("compression.type").default("producer").one_of(COMPRESSION).topic(&["compression.type"]).later(RECOMPRESS)
+    string("compression.type").default("producer").one_of(COMPRESSION).topic(&["compression.type"])
         .doc("The codec of stored batches; producer keeps what came."),
-    int("compression.zstd.level").default("3").between(-131_072, 22).topic(&["compression.zstd.level"]).later(RECOMPRESS)
+    int("compression.zstd.level").default("3").between(-131_072, 22).topic(&["compression.zstd.level"])
         .doc("The level of zstd, if compression.type is zstd."),
     long("delete.retention.ms").default("86400000").at_least(0).topic(&["log.cleaner.delete.retention.ms"]).later(COMPACTION)
         .doc("How long a compacted log keeps tombstones."),

@@ -13,6 +13,12 @@ pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
     /// `compression.type`.
     pub compression: Compression,
+    /// `compression.gzip.level`; -1 is zlib's own choice.
+    pub gzip_level: i32,
+    /// `compression.lz4.level`.
+    pub lz4_level: i32,
+    /// `compression.zstd.level`.
+    pub zstd_level: i32,
     /// `delete.retention.ms`.
     pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`.
@@ -158,6 +164,7 @@ impl TopicConfig {
         let some = |name: &str| text(name).unwrap_or_else(|| panic!("{name} has a default"));
         let long = |name: &str| some(name).parse::<i64>().expect("normalised");
         let size = |name: &str| some(name).parse::<u32>().expect("bounded by the table");
+        let level = |name: &str| some(name).parse::<i32>().expect("bounded by the table");
         let policy = some("cleanup.policy");
         TopicConfig {
             cleanup_policy: CleanupPolicy {
@@ -172,6 +179,9 @@ impl TopicConfig {
                 "zstd" => Compression::Zstd,
                 _ => Compression::Producer,
             },
+            gzip_level: level("compression.gzip.level"),
+            lz4_level: level("compression.lz4.level"),
+            zstd_level: level("compression.zstd.level"),
             delete_retention_ms: long("delete.retention.ms"),
             file_delete_delay_ms: long("file.delete.delay.ms"),
             flush_messages: long("flush.messages"),

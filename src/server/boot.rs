@@ -199,19 +199,21 @@ fn open_directories(
     Ok(directories)
 }
 
-/// mkdir -p.
+/// mkdir -p, durably.
 fn make_directories(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let parent = path.parent().map(|parent| match parent {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        parent => parent,
+    });
     match disk.create_directory(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
             make_directories(disk, parent.ok_or(error)?)?;
-            disk.create_directory(path)
+            disk.create_directory(path)?;
         }
-        result => result,
+        result => result?,
     }
+    parent.map_or(Ok(()), |parent| disk.sync_directory(parent))
 }
 
 /// Takes the lock, which stays taken as long as the process lives: the file is never closed.
@@ -364,6 +366,8 @@ fn open_metadata(
         .map_err(|error| fault(&error))?;
     drop(found);
     let opened = open(Offset(0))?;
+    // Whatever names were made above, or in a start that a crash cut short.
+    files::sync_names(disk, &path).map_err(|error| fault(&error))?;
     state = opening.state;
     assert_eq!(
         opened.log.log_end(),
@@ -603,10 +607,20 @@ impl Opener<'_> {
         };
         let text = files::read_if_there(self.disk, &path.join(files::PARTITION_METADATA));
         let text = text.map_err(fault)?.unwrap_or_default();
-        let id = log::parse_partition_metadata(&String::from_utf8_lossy(&text));
+        // Whoever makes a partition does not wait until its id is on disk. A directory that a power loss
+        // left without one is the topic's of that name: that of a deleted topic is renamed, durably,
+        // before another one can be made.
+        let by_name = || self.image.topic(topic).map(|topic| topic.id);
+        let stored = log::parse_partition_metadata(&String::from_utf8_lossy(&text));
+        let id = stored.or_else(by_name);
         let known = id.and_then(|id| self.image.partition(id, index));
         match (id, known) {
             (Some(id), Some((known, _))) if known.name == topic => {
+                if stored.is_none() {
+                    let text = log::partition_metadata_text(id);
+                    let path = path.join(files::PARTITION_METADATA);
+                    files::note(self.disk, &path, text.as_bytes()).map_err(fault)?;
+                }
                 match found.insert(PartitionId { topic: id, index }, log_dir) {
                     None => Ok(()),
                     Some(other) => Err(StartError(format!(
@@ -684,12 +698,9 @@ impl Opener<'_> {
             opened.map_err(|fault| StartError(format!("{}: {fault}", one.path.display())))?;
         if opened.log.lead(one.epoch) {
             let text = opened.log.epochs().text();
-            files::replace(
-                self.disk,
-                &one.path.join(files::LEADER_EPOCHS),
-                text.as_bytes(),
-            )
-            .map_err(|error| at(&one.path, &error))?;
+            let path = one.path.join(files::LEADER_EPOCHS);
+            files::note(self.disk, &path, text.as_bytes())
+                .map_err(|error| at(&one.path, &error))?;
         }
         Ok(FoundPartition {
             id: one.id,

@@ -415,7 +415,7 @@ const OWN_BATCH: Rules = Rules {
     timestamp_after_max_ms: i64::MAX,
     now: crate::types::Timestamp(0),
     produce_version: 13,
-    validate_compressed: false,
+    compressed: batch::Look::Header,
 };
 
 fn check_topic_config(settings: &BTreeMap<String, String>) -> Result<(), String> {

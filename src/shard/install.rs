@@ -94,6 +94,7 @@ impl Shard {
             epoch,
             store,
             acks: VecDeque::new(),
+            converting: VecDeque::new(),
             watchers: Vec::new(),
             awaiting_segment: Vec::new(),
             awaiting_headers: BTreeMap::new(),
@@ -309,7 +310,7 @@ impl Shard {
         let Life::Dying { install } = partition.life else {
             return;
         };
-        if !partition.store.is_quiet() {
+        if !partition.is_quiet() {
             return;
         }
         let partition = self.slots[slot as usize].take().expect("just seen");

@@ -67,6 +67,8 @@ pub(crate) struct Partition {
     store: Store,
     /// Produces that wait for the high watermark, by the last offset of their batch.
     acks: VecDeque<produce::PendingAck>,
+    /// Batches on their way to the store, in order, while one of them is being converted.
+    converting: VecDeque<produce::Converting>,
     /// Long polls to be told when there is more.
     watchers: Vec<ReturnTo>,
     /// Look-ups that wait for a segment to be opened.
@@ -91,9 +93,17 @@ enum Life {
     },
 }
 
+impl Partition {
+    /// Whether nothing of it is queued or in flight.
+    fn is_quiet(&self) -> bool {
+        self.store.is_quiet() && self.converting.is_empty()
+    }
+}
+
 /// What a ticket of the shard waits for.
 enum Waiting {
     Offset(offsets::TimeLookUp),
+    Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
     Removed,
@@ -304,6 +314,10 @@ impl Shard {
                 };
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
+                    Waiting::Converted { slot, number } => {
+                        self.converted(now, slot, number, outcome, out);
+                        self.slot_is_quiet(slot, out);
+                    }
                     Waiting::Created(creation) => self.created(now, creation, outcome, out),
                     Waiting::SetAside { install, renamed } => {
                         self.set_aside(install, renamed, outcome, out);

@@ -1,21 +1,37 @@
 //! Produce, on the shard that owns the partitions: check, append, answer when committed.
 
 use super::mail::{ProduceAsk, ProducePart, Produced};
-use super::{Outbox, Parts, ReturnTo, Shard};
-use crate::batch::{self, Fault, Rules, TimestampType};
-use crate::config;
+use super::{Outbox, Parts, ReturnTo, Shard, Waiting};
+use crate::batch::{self, Checked, Codec, Fault, Look, Rules, Target, TimestampType};
+use crate::config::{self, Compression, TopicConfig};
+use crate::io::Pieces;
 use crate::log::Refused;
 use crate::mutation::{Mutation, planted};
-use crate::store::{Admitted, Rejected};
+use crate::store::{Admitted, Conversion, Rejected, Task, TaskOutcome};
 use crate::types::{Now, Offset, Timestamp};
 use crate::wire::ErrorCode;
 
 /// A produce that waits for its batch to be committed.
 pub(super) struct PendingAck {
     last: Offset,
+    place: Place,
+    produced: Produced,
+}
+
+/// Where the answer for one record set belongs.
+#[derive(Clone, Copy)]
+struct Place {
     gather: u64,
     index: u32,
-    produced: Produced,
+}
+
+/// A batch on its way to the store. A partition's batches get there in the order in which they came,
+/// so those behind one that is being converted wait for it.
+pub(super) struct Converting {
+    number: u64,
+    place: Place,
+    /// `None` while it is being converted.
+    ready: Option<Result<(Checked, Pieces), Fault>>,
 }
 
 impl Shard {
@@ -27,53 +43,28 @@ impl Shard {
         );
         for part in ask.parts {
             let index = part.index;
-            let answer = match self.append(now, part, ask.version, ask.transactional, out) {
-                Ok((slot, admitted)) => {
-                    let partition = self.slot(slot);
-                    let log = partition.store.log();
-                    let produced = Produced {
-                        error: ErrorCode::NONE,
-                        base: admitted.base,
-                        append_time: admitted.append_time,
-                        log_start: log.log_start(),
-                        record_errors: Vec::new(),
-                        message: None,
-                    };
-                    let committed = admitted.last < log.high_watermark()
-                        || planted(Mutation::AcknowledgedBeforeWritten);
-                    if !committed {
-                        let ack = PendingAck {
-                            last: admitted.last,
-                            gather,
-                            index,
-                            produced,
-                        };
-                        // Only the duplicate of a batch still in flight arrives out of order.
-                        let at = partition
-                            .acks
-                            .partition_point(|before| before.last <= ack.last);
-                        partition.acks.insert(at, ack);
-                        continue;
-                    }
-                    produced
-                }
-                Err(produced) => produced,
-            };
-            self.produced(gather, index, answer, out);
+            let place = Place { gather, index };
+            if let Err(refused) = self.take(now, place, part, ask.version, ask.transactional, out) {
+                self.produced(place, refused, out);
+            }
         }
     }
 
-    fn append(
+    /// Checks a record set and sends it on its way into the log.
+    fn take(
         &mut self,
         now: Now,
+        place: Place,
         part: ProducePart,
         version: i16,
         transactional: bool,
         out: &mut Outbox,
-    ) -> Result<(u32, Admitted), Produced> {
-        let validate_compressed = self.config.validate_records;
+    ) -> Result<(), Produced> {
+        let validate_all = self.config.validate_records;
         let (slot, partition) = self.serving(part.partition).map_err(Produced::refused)?;
         let config = &partition.config;
+        let target = target(config);
+        let inside = validate_all || config.cleanup_policy.compact;
         let rules = Rules {
             max_message_bytes: config.max_message_bytes as usize,
             compacted: config.cleanup_policy.compact,
@@ -85,7 +76,10 @@ impl Shard {
             timestamp_after_max_ms: config.timestamp_after_max_ms,
             now: now.wall,
             produce_version: version,
-            validate_compressed: validate_compressed || config.cleanup_policy.compact,
+            compressed: match inside || target.is_some() {
+                true => Look::Later,
+                false => Look::Header,
+            },
         };
         let mut records = part.records;
         let length = records.len();
@@ -102,34 +96,133 @@ impl Shard {
         if length > checked.size {
             records = records.split_to(checked.size);
         }
-        let epoch = partition.epoch;
-        match partition
-            .store
-            .append(&checked, records, epoch, now, &mut out.operations)
-        {
-            Ok(admitted) => Ok((slot, admitted)),
-            Err(Rejected::Offline) => Err(Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR)),
+        let codec = checked.header.codec().expect("a checked batch has one");
+        // As Kafka, which looks at every batch of a topic with a codec of its own.
+        let looks = (inside || target.is_some()) && codec != Codec::None;
+        let converts = looks || target.is_some_and(|target| target.codec != codec);
+        if converts {
+            let conversion = Conversion {
+                pieces: records,
+                checked,
+                rules,
+                target,
+            };
+            self.convert(slot, place, conversion, out);
+        } else if partition.converting.is_empty() {
+            self.append(now, slot, place, checked, records, out);
+        } else {
+            partition.converting.push_back(Converting {
+                number: 0,
+                place,
+                ready: Some(Ok((checked, records))),
+            });
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, slot: u32, place: Place, conversion: Conversion, out: &mut Outbox) {
+        let number = self.tickets;
+        self.slot(slot).converting.push_back(Converting {
+            number,
+            place,
+            ready: None,
+        });
+        let waiting = Waiting::Converted { slot, number };
+        self.submit_task(waiting, Task::Convert(Box::new(conversion)), out);
+    }
+
+    /// A conversion has ended: it and what waited behind it go on.
+    pub(super) fn converted(
+        &mut self,
+        now: Now,
+        slot: u32,
+        number: u64,
+        outcome: TaskOutcome,
+        out: &mut Outbox,
+    ) {
+        let TaskOutcome::Converted(result) = outcome else {
+            unreachable!("a conversion converts")
+        };
+        let converting = &mut self.slot(slot).converting;
+        let ended = converting
+            .iter_mut()
+            .find(|it| it.number == number && it.ready.is_none());
+        ended.expect("it waits for its end").ready = Some(result);
+        loop {
+            let converting = &mut self.slot(slot).converting;
+            if converting.front().is_none_or(|first| first.ready.is_none()) {
+                return;
+            }
+            let first = converting.pop_front().expect("just seen");
+            match first.ready.expect("just seen") {
+                Ok((checked, pieces)) => self.append(now, slot, first.place, checked, pieces, out),
+                Err(fault) => self.produced(first.place, refuse_fault(&fault), out),
+            }
+        }
+    }
+
+    /// Hands a batch to the store; answered when it is committed.
+    fn append(
+        &mut self,
+        now: Now,
+        slot: u32,
+        place: Place,
+        checked: Checked,
+        pieces: Pieces,
+        out: &mut Outbox,
+    ) {
+        let partition = self.slot(slot);
+        let appended =
+            partition
+                .store
+                .append(&checked, pieces, partition.epoch, now, &mut out.operations);
+        let admitted = match appended {
+            Ok(admitted) => admitted,
             Err(Rejected::Refused(Refused::Duplicate {
                 base_offset,
                 last_offset,
                 append_time,
                 ..
-            })) => {
-                let append_time = match rules.timestamp_type {
+            })) => Admitted {
+                base: base_offset,
+                last: last_offset,
+                append_time: match checked.timestamp_type {
                     TimestampType::CreateTime => Timestamp::NONE,
                     TimestampType::LogAppendTime => append_time,
-                };
-                Ok((
-                    slot,
-                    Admitted {
-                        base: base_offset,
-                        last: last_offset,
-                        append_time,
-                    },
-                ))
+                },
+            },
+            Err(Rejected::Offline) => {
+                let failed = Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR);
+                return self.produced(place, failed, out);
             }
-            Err(Rejected::Refused(refused)) => Err(refuse(&refused)),
+            Err(Rejected::Refused(refused)) => {
+                return self.produced(place, refuse(&refused), out);
+            }
+        };
+        let log = partition.store.log();
+        let produced = Produced {
+            error: ErrorCode::NONE,
+            base: admitted.base,
+            append_time: admitted.append_time,
+            log_start: log.log_start(),
+            record_errors: Vec::new(),
+            message: None,
+        };
+        let committed =
+            admitted.last < log.high_watermark() || planted(Mutation::AcknowledgedBeforeWritten);
+        if committed {
+            return self.produced(place, produced, out);
         }
+        let ack = PendingAck {
+            last: admitted.last,
+            place,
+            produced,
+        };
+        // Only the duplicate of a batch still in flight arrives out of order.
+        let at = partition
+            .acks
+            .partition_point(|before| before.last <= ack.last);
+        partition.acks.insert(at, ack);
     }
 
     /// Answers what the high watermark has passed.
@@ -142,7 +235,7 @@ impl Shard {
                 _ => return,
             }
             let ack = partition.acks.pop_front().expect("just seen");
-            self.produced(ack.gather, ack.index, ack.produced, out);
+            self.produced(ack.place, ack.produced, out);
         }
     }
 
@@ -150,15 +243,28 @@ impl Shard {
     pub(super) fn appends_failed(&mut self, slot: u32, out: &mut Outbox) {
         for ack in std::mem::take(&mut self.slot(slot).acks) {
             let failed = Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR);
-            self.produced(ack.gather, ack.index, failed, out);
+            self.produced(ack.place, failed, out);
         }
     }
 
-    fn produced(&mut self, gather: u64, index: u32, produced: Produced, out: &mut Outbox) {
-        self.gather(gather, out, |parts| match parts {
-            Parts::Produce(parts) => parts.push((index, produced)),
+    fn produced(&mut self, place: Place, produced: Produced, out: &mut Outbox) {
+        self.gather(place.gather, out, |parts| match parts {
+            Parts::Produce(parts) => parts.push((place.index, produced)),
             _ => unreachable!("a produce gathers produces"),
         });
+    }
+}
+
+/// The codec that a topic wants for its batches, if it wants one.
+fn target(config: &TopicConfig) -> Option<Target> {
+    let target = |codec, level| Some(Target { codec, level });
+    match config.compression {
+        Compression::Producer => None,
+        Compression::Uncompressed => Some(Target::new(Codec::None)),
+        Compression::Gzip => target(Codec::Gzip, config.gzip_level),
+        Compression::Snappy => Some(Target::new(Codec::Snappy)),
+        Compression::Lz4 => target(Codec::Lz4, config.lz4_level),
+        Compression::Zstd => target(Codec::Zstd, config.zstd_level),
     }
 }
 

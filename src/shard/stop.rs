@@ -97,7 +97,7 @@ impl Shard {
     pub(super) fn slot_is_quiet(&mut self, slot: u32, out: &mut Outbox) {
         let stopping = matches!(self.stopping, Stopping::Closing);
         let partition = self.slot(slot);
-        if !partition.store.is_quiet() {
+        if !partition.is_quiet() {
             return;
         }
         match partition.life {
@@ -119,7 +119,7 @@ impl Shard {
 
     fn close_when_quiet(&mut self, slot: u32, out: &mut Outbox) {
         let partition = self.slot(slot);
-        if !partition.store.is_quiet() {
+        if !partition.is_quiet() {
             return;
         }
         partition.life = match partition

@@ -21,7 +21,7 @@ mod task;
 mod trim;
 
 pub use load::{LoadFault, OpenedLog, open_partition};
-pub use task::{Task, TaskOutcome};
+pub use task::{Conversion, Task, TaskOutcome};
 
 use crate::batch::{Checked, HEADER_BYTES, TimestampType};
 use crate::io::{File, FileRange, Operation, Outcome, Patience, Pieces, Token};
@@ -486,11 +486,9 @@ impl Store {
     }
 
     fn write_epochs(&mut self, out: &mut Submissions) {
-        let path = self.directory.join(files::LEADER_EPOCHS);
-        let text = self.log.epochs().text().into_bytes();
-        let task = Task::Replace {
-            files: vec![(path, text)],
-            unlink: Vec::new(),
+        let task = Task::Note {
+            path: self.directory.join(files::LEADER_EPOCHS),
+            content: self.log.epochs().text().into_bytes(),
         };
         self.submit_beside(Beside::Epochs, Operation::Task(task), out);
     }

@@ -3,7 +3,8 @@
 //! append and read.
 
 use super::files;
-use crate::io::{self, Disk, File};
+use crate::batch::{self, Checked, Fault, Rules, Target};
+use crate::io::{self, Disk, File, Pieces};
 use crate::log;
 use crate::types::{Offset, TopicId};
 use std::io::Result;
@@ -71,6 +72,13 @@ pub enum Task {
         /// What goes afterwards.
         unlink: Vec<PathBuf>,
     },
+    /// Writes a file that can be made again; not synced. -> `Finished`.
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// Its content.
+        content: Vec<u8>,
+    },
     /// Takes a deleted partition's directory out of the way, so that a topic of the same name can
     /// be made. -> `Finished`.
     SetAside {
@@ -96,6 +104,9 @@ pub enum Task {
         /// Which.
         directories: Vec<PathBuf>,
     },
+    /// Checks the records of a compressed batch, or compresses them anew. Touches no file.
+    /// -> `Converted`.
+    Convert(Box<Conversion>),
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -105,6 +116,19 @@ pub enum Task {
     },
 }
 
+/// A batch that is too much work for a shard's thread.
+#[derive(Debug)]
+pub struct Conversion {
+    /// The batch.
+    pub pieces: Pieces,
+    /// What the shard has found.
+    pub checked: Checked,
+    /// What its topic demands.
+    pub rules: Rules,
+    /// The codec that its topic wants, if any.
+    pub target: Option<Target>,
+}
+
 /// How a task ended.
 #[derive(Debug)]
 pub enum TaskOutcome {
@@ -112,6 +136,8 @@ pub enum TaskOutcome {
     Opened(Result<File>),
     /// A closed segment's file and the bytes of its offset index, if there is one.
     Segment(Result<(File, Option<Vec<u8>>)>),
+    /// A batch as it is to be stored.
+    Converted(std::result::Result<(Checked, Pieces), Fault>),
     /// Success or failure, nothing else.
     Finished(Result<()>),
     /// The room of each directory, in their order.
@@ -130,10 +156,12 @@ impl io::Task for Task {
             | Task::OpenSegment { .. }
             | Task::Sync { .. }
             | Task::Truncate { .. }
+            | Task::Convert(_)
             | Task::SetAside { .. } => true,
             Task::Seal { .. }
             | Task::Allocate { .. }
             | Task::Replace { .. }
+            | Task::Note { .. }
             | Task::Remove { .. }
             | Task::RemoveSegments { .. }
             | Task::MeasureSpace { .. }
@@ -160,6 +188,7 @@ impl io::Task for Task {
             Task::Truncate { file, length } => Finished(disk.truncate(&file, length)),
             Task::Allocate { file, length } => Finished(disk.allocate(&file, length)),
             Task::Replace { files, unlink } => Finished(files::replace_all(disk, &files, &unlink)),
+            Task::Note { path, content } => Finished(files::note(disk, &path, &content)),
             Task::SetAside { directory, renamed } => {
                 Finished(files::set_aside(disk, &directory, &renamed))
             }
@@ -173,9 +202,22 @@ impl io::Task for Task {
             Task::MeasureSpace { directories } => {
                 Space(directories.iter().map(|path| disk.space(path)).collect())
             }
+            Task::Convert(conversion) => Converted(conversion.run()),
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))
             }
         }
+    }
+}
+
+impl Conversion {
+    fn run(self) -> std::result::Result<(Checked, Pieces), Fault> {
+        let bytes = self.pieces.to_vec();
+        let (checked, converted) = batch::convert(&bytes, &self.checked, &self.rules, self.target)?;
+        let pieces = match converted {
+            Some(bytes) => Pieces::from(&bytes[..]),
+            None => self.pieces,
+        };
+        Ok((checked, pieces))
     }
 }

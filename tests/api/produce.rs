@@ -3,8 +3,10 @@
 
 use crate::broker::{self, Broker, Directory, Topic, shard_of};
 use crate::client::{PRODUCE, fetch_request, produce_request, produce_topic, versions};
-use crate::records::{batch, batch_in, headers, large, now_ms, placed, seen, sequenced, values};
-use millstream::batch::Codec;
+use crate::records::{
+    batch, batch_in, headers, large, now_ms, placed, put, seen, sequenced, values,
+};
+use millstream::batch::{CRC, CRC_START, Codec, LENGTH, crc32c};
 use millstream::types::Uuid;
 use millstream::wire::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode, ProduceRequest, ProduceResponse,
@@ -546,4 +548,125 @@ fn a_segment_rolls_by_size_and_by_time() {
         ["00000000000000000000.log", "00000000000000000002.log"]
     );
     assert_eq!(values(client.fetch(&by_time, 0, 2).records), ["c"]);
+}
+
+/// What a topic with these settings makes of batches of every codec, mixed and pipelined: all are
+/// stored in the codec that it wants, and in their order.
+#[track_caller]
+fn converts(name: &str, wanted: Codec, settings: &[(&str, &str)]) {
+    let broker = broker::shared();
+    let mut all = vec![("compression.type", name)];
+    all.extend(settings);
+    let topic = broker.topic_with(&format!("convert-{name}-{}", settings.len()), 1, &all);
+    let mut client = broker.client();
+    const ROUNDS: i32 = 8;
+    let count = ROUNDS * CODECS.len() as i32;
+    let value = |at: i32| format!("{at} {}", "abc".repeat(300));
+    for at in 0..count {
+        let codec = CODECS[at as usize % CODECS.len()];
+        let request = produce_request(-1, &topic, vec![(0, batch_in(codec, &[&value(at), ""]))]);
+        client.send(PRODUCE, &request);
+    }
+    for at in 0..count {
+        let response: ProduceResponse = client.receive_earlier(PRODUCE, count - 1 - at);
+        let partition = &response.responses[0].partition_responses[0];
+        assert_eq!(
+            partition.error_code,
+            ErrorCode::NONE,
+            "{:?}",
+            partition.error_message
+        );
+        assert_eq!(partition.base_offset, i64::from(at) * 2);
+    }
+    let fetched = client.fetch(&topic, 0, 0);
+    let codecs: Vec<_> = headers(fetched.records)
+        .iter()
+        .map(|it| it.codec())
+        .collect();
+    assert_eq!(codecs, vec![Some(wanted); count as usize]);
+    let expected: Vec<String> = (0..count)
+        .flat_map(|at| [value(at), String::new()])
+        .collect();
+    assert_eq!(values(fetched.records), expected);
+}
+
+#[test]
+fn a_topic_with_a_codec_of_its_own_stores_everything_in_it_and_in_order() {
+    converts("gzip", Codec::Gzip, &[]);
+    converts("gzip", Codec::Gzip, &[("compression.gzip.level", "9")]);
+    converts("snappy", Codec::Snappy, &[]);
+    converts("lz4", Codec::Lz4, &[]);
+    converts("lz4", Codec::Lz4, &[("compression.lz4.level", "17")]);
+    converts("zstd", Codec::Zstd, &[]);
+    converts("zstd", Codec::Zstd, &[("compression.zstd.level", "-5")]);
+    converts("uncompressed", Codec::None, &[]);
+}
+
+#[test]
+fn a_higher_level_makes_smaller_batches() {
+    let broker = broker::shared();
+    let mut client = broker.client();
+    let text: String = (0..20_000)
+        .map(|at| format!("{} {}; ", at % 97, at * at % 1009))
+        .collect();
+    let mut size = |name: &str, setting: &str, level: &str| {
+        let settings = [("compression.type", name), (setting, level)];
+        let topic = broker.topic_with(&format!("level-{name}{level}"), 1, &settings);
+        client.append(&topic, 0, batch(&[&text]));
+        headers(client.fetch(&topic, 0, 0).records)[0].size()
+    };
+    for (name, low, high) in [("gzip", "1", "9"), ("lz4", "9", "12"), ("zstd", "-100", "9")] {
+        let setting = format!("compression.{name}.level");
+        let (low, high) = (size(name, &setting, low), size(name, &setting, high));
+        assert!(high < low, "{name}: {high} is not less than {low}");
+    }
+}
+
+#[test]
+fn a_topic_with_a_codec_looks_into_each_batch_and_its_sequences_hold() {
+    let broker = broker::shared();
+    let topic = broker.topic_with("convert-checks", 1, &[("compression.type", "zstd")]);
+    let mut client = broker.client();
+    // A stream that breaks off under a good CRC: elsewhere only consumers learn of it.
+    let mut broken = batch_in(Codec::Gzip, &[&"abc".repeat(1000)]);
+    broken.truncate(broken.len() - 12);
+    let length = (broken.len() - 12) as i32;
+    put(&mut broken, LENGTH, &length.to_be_bytes());
+    let crc = crc32c(&broken[CRC_START..]);
+    put(&mut broken, CRC, &crc.to_be_bytes());
+    for (sequence, expected) in [(0, 0), (3, 3), (0, 0), (3, 3), (6, 6)] {
+        let refused = client.produce(&topic, 0, broken.clone());
+        assert_ne!(refused.error_code, ErrorCode::NONE);
+        let response = client.produce(&topic, 0, sequenced(90_001, 0, sequence, 3));
+        assert_eq!(
+            response.error_code,
+            ErrorCode::NONE,
+            "{:?}",
+            response.error_message
+        );
+        assert_eq!(response.base_offset, expected);
+    }
+    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 9);
+}
+
+#[test]
+fn a_converted_batch_under_log_append_time_has_the_brokers_time() {
+    let broker = broker::shared();
+    let settings = [
+        ("compression.type", "gzip"),
+        ("message.timestamp.type", "LogAppendTime"),
+    ];
+    let topic = broker.topic_with("convert-append-time", 1, &settings);
+    let mut client = broker.client();
+    let response = client.produce(&topic, 0, batch_in(Codec::Lz4, &["a", "b"]));
+    assert_eq!(response.error_code, ErrorCode::NONE);
+    assert!((now_ms() - response.log_append_time_ms).abs() < 60_000);
+    let fetched = client.fetch(&topic, 0, 0);
+    let header = headers(fetched.records)[0];
+    assert!(header.is_log_append_time() && header.codec() == Some(Codec::Gzip));
+    assert!(
+        seen(fetched.records)
+            .iter()
+            .all(|it| it.time == response.log_append_time_ms)
+    );
 }

@@ -62,12 +62,14 @@ pub fn boot(plan: &Plan) -> Boot<Worker> {
     let config = Arc::new(config);
     Box::new(move |disk: &Arc<SimDisk>, sockets, seed, now| {
         // Where log.dirs points has to exist, as for Kafka's own.
-        if disk.list(Path::new("/data")).is_err() {
-            let made = disk
-                .create_directory(Path::new("/data"))
-                .and_then(|()| disk.sync_directory(Path::new("/")));
-            made.map_err(|error| format!("/data: {error}"))?;
-        }
+        let exists = disk.list(Path::new("/data")).is_ok();
+        let made = match exists {
+            true => Ok(()),
+            false => disk.create_directory(Path::new("/data")),
+        };
+        // Also where a crash came between the two.
+        let durable = made.and_then(|()| disk.sync_directory(Path::new("/")));
+        durable.map_err(|error| format!("/data: {error}"))?;
         let listeners = sockets
             .into_iter()
             .map(|socket| Listening {

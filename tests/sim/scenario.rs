@@ -99,10 +99,17 @@ impl Plan {
             .map(|topic| Wish {
                 name: format!("t{topic}"),
                 partitions: random.between(1, 4) as i32,
-                configs: pairs(&[
-                    ("segment.bytes", random.magnitude(1 << 20, 4 << 20)),
-                    ("index.interval.bytes", random.magnitude(1, 4096)),
-                ]),
+                configs: {
+                    let mut configs = pairs(&[
+                        ("segment.bytes", random.magnitude(1 << 20, 4 << 20)),
+                        ("index.interval.bytes", random.magnitude(1, 4096)),
+                    ]);
+                    if random.one_in(4) {
+                        let codec = *random.pick(&["gzip", "lz4", "uncompressed", "zstd"]);
+                        configs.push(("compression.type".into(), codec.into()));
+                    }
+                    configs
+                },
             })
             .collect();
         Plan {
