@@ -615,7 +615,11 @@ fn a_higher_level_makes_smaller_batches() {
         client.append(&topic, 0, batch(&[&text]));
         headers(client.fetch(&topic, 0, 0).records)[0].size()
     };
-    for (name, low, high) in [("gzip", "1", "9"), ("lz4", "9", "12"), ("zstd", "-100", "9")] {
+    for (name, low, high) in [
+        ("gzip", "1", "9"),
+        ("lz4", "9", "12"),
+        ("zstd", "-100", "9"),
+    ] {
         let setting = format!("compression.{name}.level");
         let (low, high) = (size(name, &setting, low), size(name, &setting, high));
         assert!(high < low, "{name}: {high} is not less than {low}");
