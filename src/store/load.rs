@@ -173,30 +173,33 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         disk.sync(&file)?;
     }
     let active = loaded.log.active_segment().base;
+    let mut closed = false;
     for rebuilt in &loaded.rebuilt {
+        // What is derived from the active segment is made durable when that is sealed. With three
+        // fsyncs for each, 10,000 idle partitions took 19 s to start after a kill.
+        let write = match rebuilt.base == active {
+            true => files::note,
+            false => files::write_whole,
+        };
         if rebuilt.base != active {
+            closed = true;
             disk.sync(&disk.open(&path(rebuilt.base, FileKind::Log), OpenMode::Write)?)?;
         }
-        files::write_whole(disk, &path(rebuilt.base, FileKind::Index), &rebuilt.index)?;
-        files::write_whole(
-            disk,
-            &path(rebuilt.base, FileKind::TimeIndex),
-            &rebuilt.timeindex,
-        )?;
+        let derived = |kind| path(rebuilt.base, kind);
+        write(disk, &derived(FileKind::Index), &rebuilt.index)?;
+        write(disk, &derived(FileKind::TimeIndex), &rebuilt.timeindex)?;
         match &rebuilt.txnindex {
-            Some(txnindex) => {
-                files::write_whole(disk, &path(rebuilt.base, FileKind::TxnIndex), txnindex)?;
-            }
-            None => unlink_if_there(disk, &path(rebuilt.base, FileKind::TxnIndex))?,
+            Some(txnindex) => write(disk, &derived(FileKind::TxnIndex), txnindex)?,
+            None => unlink_if_there(disk, &derived(FileKind::TxnIndex))?,
         }
     }
     for (offset, snapshot) in &loaded.snapshots {
         files::write_whole(disk, &path(*offset, FileKind::Snapshot), snapshot)?;
     }
     if let Some(epochs) = &loaded.epochs {
-        files::replace(disk, &directory.join(LEADER_EPOCHS), epochs.as_bytes())?;
+        files::note(disk, &directory.join(LEADER_EPOCHS), epochs.as_bytes())?;
     }
-    if !loaded.rebuilt.is_empty() || loaded.cut.is_some() || !loaded.drop_segments.is_empty() {
+    if closed || loaded.cut.is_some() || !loaded.drop_segments.is_empty() {
         disk.sync_directory(directory)?;
     }
     Ok(())
