@@ -48,8 +48,7 @@ pub(super) fn begin(
             .map(|api| row(api.key, api.advertised))
             .collect(),
         supported_features: supported.collect(),
-        // Features change only between two runs of this release, so one epoch serves.
-        finalized_features_epoch: 0,
+        finalized_features_epoch: context.image.features_epoch(),
         finalized_features: finalized.collect(),
         ..Default::default()
     };

@@ -10,7 +10,6 @@ use crate::wire::{
     DescribeLogDirsResult, DescribeLogDirsTopic, ErrorCode,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 /// A request that waits for every shard.
 pub struct DescribeLogDirs {
@@ -81,7 +80,7 @@ impl DescribeLogDirs {
         }
         let directories = context.config.log_dirs.iter().zip(by_dir).zip(&self.space);
         let results = directories.map(|((path, topics), space)| {
-            let log_dir = absolute(path).display().to_string().into();
+            let log_dir = super::absolute(path).display().to_string().into();
             let Some(space) = space else {
                 return DescribeLogDirsResult {
                     error_code: ErrorCode::KAFKA_STORAGE_ERROR,
@@ -113,9 +112,4 @@ fn topic(
         name: name.to_string().into(),
         partitions,
     }
-}
-
-/// As it is on this machine; of a directory that has gone, as it was configured.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

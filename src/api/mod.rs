@@ -4,6 +4,8 @@
 //! request is about and leaves a [`Pending`] that their answers complete. Handlers decide policy
 //! (defaults, limits, which error); bytes are `wire`'s, state is the shards'.
 
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -13,17 +15,22 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_for_leader_epoch;
 mod pending;
 mod produce;
 mod session;
+mod unregister_broker;
+mod update_features;
 
 pub use pending::{Event, Pending};
 pub use session::{Endpoint, Identity, Session};
@@ -39,6 +46,7 @@ use crate::wire::{
     ApiKey, Body, DecodeError, ErrorCode, Frame, Message, Reader, RequestHeader, encode_response,
 };
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An API that this broker serves.
@@ -142,6 +150,13 @@ pub const APIS: &[Api] = &[
         begin: describe_configs::begin,
     },
     Api {
+        key: ApiKey::ALTER_REPLICA_LOG_DIRS,
+        file: "alter_replica_log_dirs",
+        advertised: (1, 2),
+        parsed_from: 1,
+        begin: alter_replica_log_dirs::begin,
+    },
+    Api {
         key: ApiKey::DESCRIBE_LOG_DIRS,
         file: "describe_log_dirs",
         advertised: (0, 5),
@@ -156,6 +171,41 @@ pub const APIS: &[Api] = &[
         begin: create_partitions::begin,
     },
     Api {
+        key: ApiKey::ELECT_LEADERS,
+        file: "elect_leaders",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: elect_leaders::begin,
+    },
+    Api {
+        key: ApiKey::ALTER_PARTITION_REASSIGNMENTS,
+        file: "alter_partition_reassignments",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: alter_partition_reassignments::begin,
+    },
+    Api {
+        key: ApiKey::LIST_PARTITION_REASSIGNMENTS,
+        file: "list_partition_reassignments",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: list_partition_reassignments::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_QUORUM,
+        file: "describe_quorum",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: describe_quorum::begin,
+    },
+    Api {
+        key: ApiKey::UPDATE_FEATURES,
+        file: "update_features",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: update_features::begin,
+    },
+    Api {
         key: ApiKey::DESCRIBE_CLUSTER,
         file: "describe_cluster",
         advertised: (0, 2),
@@ -168,6 +218,13 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: describe_producers::begin,
+    },
+    Api {
+        key: ApiKey::UNREGISTER_BROKER,
+        file: "unregister_broker",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: unregister_broker::begin,
     },
     Api {
         key: ApiKey::DESCRIBE_TOPIC_PARTITIONS,
@@ -323,6 +380,11 @@ fn by_owner<T>(
             .push(part);
     }
     groups
+}
+
+/// A log directory's path as it is on this machine, which is how clients name it.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The partition of that index, if the topic has it.

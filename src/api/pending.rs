@@ -1,9 +1,9 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, create_partitions, create_topics, delete_records, delete_topics,
-    describe_log_dirs, describe_producers, fetch, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    Context, Progress, alter_replica_log_dirs, create_partitions, create_topics, delete_records,
+    delete_topics, describe_log_dirs, describe_producers, describe_quorum, fetch, init_producer_id,
+    list_offsets, metadata, offset_for_leader_epoch, produce, unregister_broker, update_features,
 };
 use crate::shard::Answer;
 
@@ -41,6 +41,14 @@ pub enum Pending {
     DescribeProducers(describe_producers::DescribeProducers),
     /// For the ends of epochs.
     OffsetForLeaderEpoch(offset_for_leader_epoch::OffsetForLeaderEpoch),
+    /// For every shard to say what lies where.
+    AlterReplicaLogDirs(alter_replica_log_dirs::AlterReplicaLogDirs),
+    /// For how the quorum stands.
+    DescribeQuorum(describe_quorum::DescribeQuorum),
+    /// For other levels of features.
+    UpdateFeatures(update_features::UpdateFeatures),
+    /// For a broker to be forgotten.
+    UnregisterBroker(unregister_broker::UnregisterBroker),
     /// For a producer id.
     InitProducerId(init_producer_id::InitProducerId),
 }
@@ -85,6 +93,18 @@ impl Pending {
                 it.answered(answer)
             }
             (Pending::OffsetForLeaderEpoch(it), Event::Answer(Answer::Inspected(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::AlterReplicaLogDirs(it), Event::Answer(Answer::Inspected(answer))) => {
+                it.answered(context, answer)
+            }
+            (Pending::DescribeQuorum(it), Event::Answer(Answer::Inspected(answer))) => {
+                it.answered(context.now, answer)
+            }
+            (Pending::UpdateFeatures(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::UnregisterBroker(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(answer)
             }
             (_, Event::Answer(answer)) => unreachable!("nobody asked for {answer:?}"),

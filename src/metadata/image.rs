@@ -24,6 +24,9 @@ pub struct Image {
     pub(super) topics: Arc<Topics>,
     pub(super) configs: Arc<BTreeMap<Resource, Arc<BTreeMap<String, String>>>>,
     pub(super) features: Arc<BTreeMap<String, i16>>,
+    /// Grows with every change of `features`, also over restarts: at each start it is at least the
+    /// offset of the broker's registration, and every change is a record that takes an offset.
+    pub(super) features_epoch: i64,
     pub(super) brokers: Arc<BTreeMap<NodeId, Arc<Broker>>>,
     pub(super) controllers: Arc<BTreeMap<NodeId, Arc<Controller>>>,
     pub(super) producer_ids: ProducerIds,
@@ -312,6 +315,12 @@ impl Image {
     /// The finalized features and their levels, none of them 0.
     pub fn features(&self) -> &BTreeMap<String, i16> {
         &self.features
+    }
+
+    /// A number that is larger after every change of the features, by which clients tell which of two
+    /// answers is the newer one.
+    pub fn features_epoch(&self) -> i64 {
+        self.features_epoch
     }
 
     /// The level of a feature, 0 if it is not finalized.

@@ -15,6 +15,8 @@
 //!   log that we have written is one that Apache Kafka starts on.
 //! - Everything that the log has said is kept, understood by the broker or not, and is in a snapshot.
 
+mod brokers;
+mod features;
 mod files;
 mod image;
 mod json;
@@ -26,6 +28,8 @@ mod takeover;
 mod topics;
 pub mod versions;
 
+pub use brokers::unregister_broker;
+pub use features::{FeatureUpdate, UpgradeType, update_features};
 pub use files::{CleanShutdown, FileFault, MetaProperties, QuorumState};
 pub use image::{
     Acl, Broker, Controller, DelegationToken, ELR_VERSION, Endpoint, Image, LogPosition,
@@ -46,8 +50,8 @@ pub use snapshot::snapshot_records;
 pub use takeover::{Refused, check_directories, check_state};
 pub use topics::{
     ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic, Refusal,
-    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_topic_name, create_topics, delete_topics,
-    grow_topics, topic_id,
+    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment, check_topic_name, create_topics,
+    delete_topics, grow_topics, topic_id,
 };
 
 #[cfg(test)]

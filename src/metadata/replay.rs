@@ -103,6 +103,7 @@ impl Image {
                 record.value.as_deref(),
             ),
             MetadataRecord::FeatureLevel(record) => {
+                self.features_epoch += 1;
                 let features = Arc::make_mut(&mut self.features);
                 match record.feature_level {
                     0 => features.remove(&*record.name),
@@ -210,6 +211,7 @@ impl Image {
             in_controlled_shutdown: record.in_controlled_shutdown,
             log_dirs: record.log_dirs.clone(),
         };
+        self.features_epoch = self.features_epoch.max(broker.epoch);
         Arc::make_mut(&mut self.brokers).insert(id, Arc::new(broker));
     }
 

@@ -435,7 +435,11 @@ fn check_assignments(image: &Image, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>
     Ok(placed.into_values().collect())
 }
 
-fn check_assignment(
+/// Judges the brokers that a request wants a partition on; `replicas` is how many those before had.
+///
+/// # Errors
+/// INVALID_REPLICA_ASSIGNMENT.
+pub fn check_assignment(
     image: &Image,
     index: i32,
     assignment: &[NodeId],

@@ -1,7 +1,7 @@
 //! What is asked of the shard that owns the metadata log, and what it answers.
 
-use crate::metadata::{CreatedTopic, Image, MorePartitions, NewTopic, Refusal};
-use crate::types::{ProducerId, TopicId, Uuid};
+use crate::metadata::{CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, Refusal};
+use crate::types::{NodeId, ProducerId, TopicId, Uuid};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
 
@@ -27,8 +27,33 @@ pub enum AdminAsk {
         /// Which.
         topics: Vec<TopicName>,
     },
+    /// Change what is answered item by item.
+    Alter(Alteration),
     /// A producer id that nobody has had.
     ProducerId,
+}
+
+/// A change whose items are answered by success or a refusal alone.
+#[derive(Clone, Debug)]
+pub enum Alteration {
+    /// Finalize other levels of features: one answer for all.
+    Features {
+        /// Which.
+        updates: Vec<FeatureUpdate>,
+        /// Say only what would happen.
+        validate_only: bool,
+    },
+    /// Forget a broker.
+    Unregister(NodeId),
+}
+
+impl Alteration {
+    /// How many answers it has.
+    pub fn items(&self) -> usize {
+        match self {
+            Alteration::Features { .. } | Alteration::Unregister(_) => 1,
+        }
+    }
 }
 
 /// A topic by name or by id.
@@ -59,8 +84,20 @@ pub enum AdminAnswer {
     Grown(Vec<(String, Result<(), Refusal>)>),
     /// One per topic asked for.
     Deleted(Vec<TopicDeleted>),
+    /// One per item.
+    Altered(Vec<Result<(), Refusal>>),
     /// The id.
     ProducerId(Result<ProducerId, ErrorCode>),
+}
+
+impl AdminAnswer {
+    /// The results of an [`Alteration`].
+    pub fn altered(self) -> Vec<Result<(), Refusal>> {
+        match self {
+            AdminAnswer::Altered(results) => results,
+            answer => unreachable!("an alteration is not answered by {answer:?}"),
+        }
+    }
 }
 
 /// How the deletion of a topic went.

@@ -6,16 +6,16 @@
 //! connection. A change that could not be made durable is answered KAFKA_STORAGE_ERROR, and so is
 //! every later one: what the disk holds is not known any more until the next start has read it.
 
-use super::admin::{AdminAnswer, AdminAsk, Change, TopicDeleted, TopicName};
+use super::admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
 use super::mail::{Answer, Ask, Mail};
 use super::random::Random;
-use super::{Outbox, ReturnTo, Shard, Waiting};
+use super::{Outbox, QuorumState, ReturnTo, Shard, Waiting};
 use crate::batch::{self, Rules, TimestampType};
 use crate::config::{self, BrokerConfig};
 use crate::io::{Outcome, Pieces};
-use crate::metadata::{self, Image, Refusal, Resource, State, TopicDefaults};
+use crate::metadata::{self, Image, Refusal, Resource, State, TopicDefaults, VoterNode};
 use crate::store::{Event, Store, Task, TaskOutcome};
-use crate::types::{LeaderEpoch, NodeId, Now, Offset, ProducerId, ShardId, TopicId};
+use crate::types::{LeaderEpoch, NodeId, Now, Offset, ProducerId, ShardId, TopicId, Uuid};
 use crate::wire::{ErrorCode, MetadataRecord};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -149,6 +149,10 @@ impl Controller {
                 let (records, deleted) = self.delete(topics);
                 (records, Then::Answer(from, AdminAnswer::Deleted(deleted)))
             }
+            AdminAsk::Alter(alteration) => {
+                let (records, results) = self.alter(alteration);
+                (records, Then::Answer(from, AdminAnswer::Altered(results)))
+            }
             AdminAsk::ProducerId => {
                 match metadata::allocate_producer_ids(&self.state.image, self.node) {
                     Some((records, block)) => (records, Then::GiveProducerId(from, block)),
@@ -162,6 +166,19 @@ impl Controller {
                 }
             }
         }
+    }
+
+    fn alter(&self, alteration: Alteration) -> (Vec<Record>, Vec<Result<(), Refusal>>) {
+        let decision = match alteration {
+            Alteration::Features {
+                updates,
+                validate_only,
+            } => metadata::update_features(&self.state, self.node, &updates, validate_only),
+            Alteration::Unregister(broker) => {
+                metadata::unregister_broker(&self.state.image, self.node, broker)
+            }
+        };
+        (decision.records, vec![decision.outcome])
     }
 
     fn delete(&self, topics: Vec<TopicName>) -> (Vec<Record>, Vec<TopicDeleted>) {
@@ -187,6 +204,30 @@ impl Controller {
 }
 
 impl Shard {
+    /// How the metadata log's quorum stands.
+    pub(super) fn quorum(&self) -> QuorumState {
+        let controller = self.controller.as_ref().expect("shard 0 is asked");
+        let state = &controller.state;
+        let registered = || {
+            let controllers = state.image.controllers().map(|node| VoterNode {
+                id: node.id,
+                directory: Uuid::ZERO,
+                endpoints: node
+                    .endpoints
+                    .iter()
+                    .map(|it| (it.name.clone(), it.host.clone(), it.port))
+                    .collect(),
+            });
+            controllers.collect()
+        };
+        QuorumState {
+            leader: controller.node,
+            epoch: controller.epoch,
+            log_end: controller.store.log().log_end(),
+            voters: state.quorum.voters.clone().unwrap_or_else(registered),
+        }
+    }
+
     pub(super) fn admin(&mut self, now: Now, from: ReturnTo, ask: AdminAsk, out: &mut Outbox) {
         if self.is_closing() {
             return out.answer(from, Answer::Admin(storage_failed(&ask)));
@@ -454,6 +495,9 @@ fn storage_failed(ask: &AdminAsk) -> AdminAnswer {
                 })
                 .collect(),
         ),
+        AdminAsk::Alter(alteration) => {
+            AdminAnswer::Altered(vec![Err(storage_failure()); alteration.items()])
+        }
         AdminAsk::ProducerId => AdminAnswer::ProducerId(Err(ErrorCode::KAFKA_STORAGE_ERROR)),
     }
 }
@@ -480,6 +524,12 @@ fn all_failed(answer: AdminAnswer) -> AdminAnswer {
                     result: topic.result.and_then(|_| Err(storage_failure())),
                     ..topic
                 })
+                .collect(),
+        ),
+        AdminAnswer::Altered(results) => AdminAnswer::Altered(
+            results
+                .into_iter()
+                .map(|result| result.and_then(|()| Err(storage_failure())))
                 .collect(),
         ),
         AdminAnswer::ProducerId(_) => AdminAnswer::ProducerId(Err(ErrorCode::KAFKA_STORAGE_ERROR)),

@@ -4,8 +4,9 @@
 use super::{Answer, Outbox, ReturnTo, Shard, Waiting};
 use crate::io::Space;
 use crate::log::ProducerState;
+use crate::metadata::VoterNode;
 use crate::store::{Task, TaskOutcome};
-use crate::types::{LeaderEpoch, Offset, PartitionId};
+use crate::types::{LeaderEpoch, NodeId, Offset, PartitionId};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub enum InspectAsk {
     Sizes,
     /// The room that each log directory has (shard 0). -> `Space`.
     Space,
+    /// The metadata log's quorum (shard 0). -> `Quorum`.
+    Quorum,
     /// Where epochs end. -> `EpochEnds`.
     EpochEnds(Vec<EpochPart>),
     /// The producers of partitions, each with its place in the request. -> `Producers`.
@@ -29,6 +32,8 @@ pub enum Inspected {
     Sizes(Vec<LogSize>),
     /// In the order of `log.dirs`; nothing where the directory is offline.
     Space(Vec<Option<Space>>),
+    /// How the quorum stands.
+    Quorum(QuorumState),
     /// By the parts' index: the epoch and the offset behind its last record, both -1 if unknown.
     EpochEnds(Vec<(u32, EpochEnd)>),
     /// By the parts' index.
@@ -37,6 +42,19 @@ pub enum Inspected {
 
 /// An epoch, and the offset behind its last record.
 pub type EpochEnd = Result<(LeaderEpoch, Offset), ErrorCode>;
+
+/// The metadata log's quorum, whose leader is this broker.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuorumState {
+    /// This node.
+    pub leader: NodeId,
+    /// The epoch that this start has opened.
+    pub epoch: LeaderEpoch,
+    /// The end of the log; a lone voter commits what it has.
+    pub log_end: Offset,
+    /// The voters; a directory of zeros and the addresses of registration where kraft.version is 0.
+    pub voters: Vec<VoterNode>,
+}
 
 /// The size of a partition's log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +92,7 @@ impl Shard {
                 let task = Task::MeasureSpace { directories };
                 return self.submit_task(Waiting::Space(from), task, out);
             }
+            InspectAsk::Quorum => Inspected::Quorum(self.quorum()),
             InspectAsk::EpochEnds(parts) => {
                 let ends = parts.iter().map(|part| (part.index, self.epoch_end(part)));
                 Inspected::EpochEnds(ends.collect())

@@ -21,11 +21,11 @@ mod produce;
 mod random;
 mod stop;
 
-pub use admin::{AdminAnswer, AdminAsk, Change, TopicDeleted, TopicName};
+pub use admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
 pub use checkpoints::{Checkpoints, Known, RECOVERY_POINTS};
 pub use controller::{Controller, ControllerSeed};
 pub use delete_records::DeletePart;
-pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize};
+pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState};
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,

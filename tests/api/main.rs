@@ -5,6 +5,8 @@
 //! topics of its own name. Where a time is checked the bounds are generous upwards, because the
 //! machine may be busy, and exact downwards, because a broker is never early.
 
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod broker;
 mod client;
@@ -18,13 +20,16 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod fetch_sessions;
 mod find_coordinator;
 mod init_producer_id;
 mod lifecycle;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
@@ -32,3 +37,5 @@ mod produce_checks;
 mod readme;
 mod records;
 mod shards;
+mod unregister_broker;
+mod update_features;
