@@ -34,6 +34,7 @@ pub mod sys;
 pub mod batch;
 pub mod log;
 pub mod metadata;
+pub mod quota;
 pub mod wire;
 // -- the machine
 pub mod api;

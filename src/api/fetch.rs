@@ -6,7 +6,7 @@
 //! that has any (KIP-74); a later partition whose first batch does not fit any more gets nothing.
 
 use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
-use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of};
+use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of, throttle};
 use crate::io::{FileRange, Pieces};
 use crate::limits;
 use crate::log::Isolation;
@@ -37,6 +37,15 @@ pub struct Fetch {
     is_late: bool,
     /// Something moved while a round was under way.
     moved: bool,
+    /// What is to be sent unless the client's quota holds it back.
+    charging: Option<Charging>,
+}
+
+/// An answer whose bytes are being counted.
+struct Charging {
+    reply: Reply,
+    /// The session as it was before it was told of the answer.
+    session: Option<FetchSession>,
 }
 
 struct FetchPart {
@@ -66,7 +75,9 @@ pub(super) fn begin(
         0 => Isolation::ReadUncommitted,
         _ => Isolation::ReadCommitted,
     };
-    let bytes_max = (request.max_bytes.max(0) as u64).min(context.config.fetch_bytes_max);
+    let bytes_max = (request.max_bytes.max(0) as u64)
+        .min(context.config.fetch_bytes_max)
+        .min(throttle::fetch_bytes_max(context).unwrap_or(u64::MAX));
     let parts = wanted
         .into_iter()
         .enumerate()
@@ -90,6 +101,7 @@ pub(super) fn begin(
         watching: BTreeSet::new(),
         is_late: max_wait_us == 0,
         moved: false,
+        charging: None,
     });
     fetch.ask(context);
     Ok(fetch.progress(context))
@@ -206,7 +218,7 @@ fn target(
 impl Fetch {
     /// When it has to be answered.
     pub(super) fn deadline_us(&self) -> Option<u64> {
-        (!self.is_late).then_some(self.deadline_us)
+        (!self.is_late && self.charging.is_none()).then_some(self.deadline_us)
     }
 
     /// Takes an answer, a movement, or the deadline.
@@ -218,7 +230,12 @@ impl Fetch {
                     self.parts[index as usize].result = Some(result);
                 }
             }
+            Event::Answer(Answer::Charged { held_ms }) => return self.charged(context, held_ms),
             Event::Answer(answer) => unreachable!("a fetch did not ask for {answer:?}"),
+            // What is being counted is on its way.
+            Event::Moved | Event::Timeout if self.charging.is_some() => {
+                return Progress::Wait(Pending::Fetch(self));
+            }
             // What it waited for may already be in the round that is under way; if not, that round
             // ends short and asks again.
             Event::Moved if self.missing > 0 => self.moved = true,
@@ -271,7 +288,7 @@ impl Fetch {
         let sealed = self.parts.iter().any(FetchPart::is_sealed);
         let enough = sealed || bytes.min(self.bytes_max) >= self.bytes_min.min(self.bytes_max);
         if self.is_late || has_error || enough || self.parts.is_empty() {
-            return self.reply(context);
+            return self.charge(context);
         }
         if self.moved {
             self.ask(context);
@@ -305,6 +322,45 @@ impl Fetch {
             .asks
             .unwatches
             .extend(std::mem::take(&mut self.watching));
+    }
+
+    /// Answers, or has the answer counted first if a quota binds the client.
+    fn charge(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
+        let session = match throttle::binds_fetches(context) {
+            true => context.session.fetch_session.clone(),
+            false => None,
+        };
+        let reply = match self.reply(context) {
+            Progress::Reply(reply) => reply,
+            end => return end,
+        };
+        if !throttle::fetched(context, reply.len()) {
+            return Progress::Reply(reply);
+        }
+        self.charging = Some(Charging { reply, session });
+        Progress::Wait(Pending::Fetch(self))
+    }
+
+    /// The answer is counted: it leaves, or an empty one in its place. As in Kafka, a session that
+    /// would have begun with it does not, and one that goes on has been told nothing.
+    fn charged(mut self, context: &mut Context<'_>, held_ms: i32) -> Progress {
+        let charging = self.charging.take().expect("an answer was counted");
+        if held_ms == 0 {
+            return Progress::Reply(charging.reply);
+        }
+        context.session.hold(context.now, held_ms);
+        let open = &mut context.session.fetch_session;
+        if self.incremental {
+            *open = charging.session;
+        } else if open.as_ref().is_some_and(|it| it.id() == self.session_id) {
+            *open = None;
+        }
+        let response = FetchResponse {
+            throttle_time_ms: held_ms,
+            session_id: if self.incremental { self.session_id } else { 0 },
+            ..Default::default()
+        };
+        self.head.reply(&response)
     }
 
     fn reply(&mut self, context: &mut Context<'_>) -> Progress {

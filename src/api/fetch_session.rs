@@ -40,7 +40,7 @@ struct Told {
     log_start: Offset,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     wanted: Wanted,
     told: Option<Told>,
@@ -48,7 +48,7 @@ struct Entry {
 }
 
 /// One connection's session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FetchSession {
     id: i32,
     epoch: i32,

@@ -4,6 +4,7 @@
 //! request is about and leaves a [`Pending`] that their answers complete. Handlers decide policy
 //! (defaults, limits, which error); bytes are `wire`'s, state is the shards'.
 
+mod alter_client_quotas;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -11,6 +12,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
@@ -29,6 +31,7 @@ mod offset_for_leader_epoch;
 mod pending;
 mod produce;
 mod session;
+mod throttle;
 mod unregister_broker;
 mod update_features;
 
@@ -64,6 +67,10 @@ pub struct Api {
 }
 
 /// Every API, by key.
+///
+/// GetTelemetrySubscriptions and PushTelemetry are not among them: Kafka advertises them only where a
+/// plugin receives the metrics of clients (KIP-714), which by default is nowhere, and here never.
+/// Subscriptions can be configured all the same, as there.
 pub const APIS: &[Api] = &[
     Api {
         key: ApiKey::PRODUCE,
@@ -190,6 +197,20 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: list_partition_reassignments::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_CLIENT_QUOTAS,
+        file: "describe_client_quotas",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: describe_client_quotas::begin,
+    },
+    Api {
+        key: ApiKey::ALTER_CLIENT_QUOTAS,
+        file: "alter_client_quotas",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: alter_client_quotas::begin,
     },
     Api {
         key: ApiKey::DESCRIBE_QUORUM,

@@ -1,9 +1,10 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, alter_replica_log_dirs, create_partitions, create_topics, delete_records,
-    delete_topics, describe_log_dirs, describe_producers, describe_quorum, fetch, init_producer_id,
-    list_offsets, metadata, offset_for_leader_epoch, produce, unregister_broker, update_features,
+    Context, Progress, alter_client_quotas, alter_replica_log_dirs, create_partitions,
+    create_topics, delete_records, delete_topics, describe_log_dirs, describe_producers,
+    describe_quorum, fetch, init_producer_id, list_offsets, metadata, offset_for_leader_epoch,
+    produce, unregister_broker, update_features,
 };
 use crate::shard::Answer;
 
@@ -49,6 +50,8 @@ pub enum Pending {
     UpdateFeatures(update_features::UpdateFeatures),
     /// For a broker to be forgotten.
     UnregisterBroker(unregister_broker::UnregisterBroker),
+    /// For quotas to be changed.
+    AlterClientQuotas(alter_client_quotas::AlterClientQuotas),
     /// For a producer id.
     InitProducerId(init_producer_id::InitProducerId),
 }
@@ -65,7 +68,12 @@ impl Pending {
     /// Takes what it waited for.
     pub fn handle(self, context: &mut Context<'_>, event: Event) -> Progress {
         match (self, event) {
-            (Pending::Produce(it), Event::Answer(Answer::Produce(parts))) => it.answered(parts),
+            (Pending::Produce(it), Event::Answer(Answer::Produce(parts))) => {
+                it.answered(context, parts)
+            }
+            (Pending::Produce(it), Event::Answer(Answer::Charged { held_ms })) => {
+                it.charged(context, held_ms)
+            }
             (Pending::Fetch(it), event) => it.handle(context, event),
             (Pending::ListOffsets(it), Event::Answer(Answer::Offsets(parts))) => it.answered(parts),
             (Pending::Metadata(it), Event::Answer(Answer::Admin(answer))) => {
@@ -105,6 +113,9 @@ impl Pending {
                 it.answered(answer)
             }
             (Pending::UnregisterBroker(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::AlterClientQuotas(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(answer)
             }
             (_, Event::Answer(answer)) => unreachable!("nobody asked for {answer:?}"),

@@ -1,7 +1,7 @@
 //! Produce: record sets go to the shards that own their partitions; the answer leaves when all of
 //! them are done.
 
-use super::{Context, Head, Pending, Progress, by_owner, partition_of};
+use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
 use crate::io::Pieces;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
 use crate::types::{PartitionId, Uuid};
@@ -18,6 +18,10 @@ pub struct Produce {
     /// One per partition, in the order of the request.
     produced: Vec<Option<Produced>>,
     missing: usize,
+    /// Bytes of the request, as its client's quota counts them.
+    bytes: u64,
+    /// They have been counted, or need not be.
+    is_charged: bool,
 }
 
 struct Topic {
@@ -93,6 +97,8 @@ pub(super) fn begin(
         topics,
         produced,
         missing: sets.len(),
+        bytes: frame.len() as u64,
+        is_charged: false,
     };
     let parts = cut(frame, sets);
     for (owner, parts) in by_owner(context, parts) {
@@ -103,23 +109,43 @@ pub(super) fn begin(
         };
         context.asks.asks.push((owner, Ask::Produce(ask)));
     }
-    Ok(produce.progress())
+    Ok(produce.progress(context))
 }
 
 impl Produce {
     /// Takes the answer of one shard.
-    pub(super) fn answered(mut self, parts: Vec<(u32, Produced)>) -> Progress {
+    pub(super) fn answered(
+        mut self,
+        context: &mut Context<'_>,
+        parts: Vec<(u32, Produced)>,
+    ) -> Progress {
         self.missing -= parts.len();
         for (place, produced) in parts {
             self.produced[place as usize] = Some(produced);
         }
-        self.progress()
+        self.progress(context)
     }
 
-    fn progress(self) -> Progress {
+    /// Its bytes are counted.
+    pub(super) fn charged(self, context: &mut Context<'_>, held_ms: i32) -> Progress {
+        context.session.hold(context.now, held_ms);
+        self.finish(held_ms)
+    }
+
+    fn progress(mut self, context: &mut Context<'_>) -> Progress {
         if self.missing > 0 {
             return Progress::Wait(Pending::Produce(self));
         }
+        if !self.is_charged {
+            self.is_charged = true;
+            if throttle::produced(context, self.bytes, self.acks != 0) {
+                return Progress::Wait(Pending::Produce(self));
+            }
+        }
+        self.finish(0)
+    }
+
+    fn finish(self, throttle_time_ms: i32) -> Progress {
         let results = self.produced.iter();
         let mut results = results.map(|it| it.as_ref().expect("none is missing"));
         if self.acks == 0 {
@@ -146,6 +172,7 @@ impl Produce {
         });
         let response = ProduceResponse {
             responses: responses.collect(),
+            throttle_time_ms,
             ..Default::default()
         };
         self.head.reply(&response)

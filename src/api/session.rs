@@ -1,7 +1,7 @@
 //! What a broker knows of itself and of a connection.
 
 use super::fetch_session::FetchSession;
-use crate::types::NodeId;
+use crate::types::{NodeId, Now};
 use std::sync::Arc;
 
 /// Who this broker is.
@@ -36,9 +36,20 @@ pub struct Session {
     /// The incremental fetch session, if the client has opened one (KIP-227). It ends with the
     /// connection: a client that comes back is told that its session is unknown and opens another.
     pub fetch_session: Option<FetchSession>,
+    /// Until when the client is held back for its quota, microseconds on the monotonic clock: not yet
+    /// told to the connection.
+    pub held_until_us: Option<u64>,
 }
 
 impl Session {
+    /// Holds the client back once it has its answer (KIP-219).
+    pub(super) fn hold(&mut self, now: Now, held_ms: i32) {
+        if held_ms > 0 {
+            let until_us = now.monotonic_us + held_ms as u64 * 1000;
+            self.held_until_us = self.held_until_us.max(Some(until_us));
+        }
+    }
+
     /// An id for a fetch session: positive, and another one each time.
     pub fn next_fetch_session_id(&mut self) -> i32 {
         self.fetch_session_id = self

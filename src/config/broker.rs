@@ -82,6 +82,10 @@ pub struct BrokerConfig {
     pub retention_check_ms: u64,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub high_watermark_checkpoint_ms: i64,
+    /// `quota.window.num`, at least 1.
+    pub quota_samples: u32,
+    /// `quota.window.size.seconds` in ms, at least 1000.
+    pub quota_window_ms: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
 
@@ -187,6 +191,8 @@ impl BrokerConfig {
             retention_check_ms: settings.number("log.retention.check.interval.ms"),
             high_watermark_checkpoint_ms: settings
                 .number("replica.high.watermark.checkpoint.interval.ms"),
+            quota_samples: settings.number("quota.window.num"),
+            quota_window_ms: settings.number::<u64>("quota.window.size.seconds") * 1000,
             producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),
 
             partitions_per_page_max: settings.number("max.request.partition.size.limit"),

@@ -26,7 +26,7 @@ const RETENTION: &str = "old segments are not deleted yet";
 const COMPACTION: &str = "logs are not compacted yet";
 const SECURITY: &str = "listeners are PLAINTEXT only in this release";
 const TIERED: &str = "there is no tiered storage";
-const QUOTAS: &str = "quotas are not enforced yet";
+const QUOTAS: &str = "this quota is not enforced yet";
 const METRICS: &str = "metrics are not published through Kafka's reporters";
 const SNAPSHOTS: &str = "the metadata log is not snapshotted yet";
 const SHARDS: &str = "shards take the place of Kafka's thread pools: num.shards";
@@ -82,6 +82,10 @@ pub static PROPERTIES: &[Property] = &[
         .doc("Connections at once from one address."),
     string("max.connections.per.ip.overrides").default("").cluster_wide()
         .doc("Exceptions from max.connections.per.ip, as host:count, ..."),
+    int("quota.window.num").default("11").at_least(1).low()
+        .doc("Samples by which the rates of client quotas are measured, the newest one included."),
+    int("quota.window.size.seconds").default("1").at_least(1).low()
+        .doc("The length of each of these samples."),
     int("max.connection.creation.rate").default("2147483647").at_least(0).cluster_wide().later(QUOTAS)
         .doc("Connections accepted in a second."),
     long("connections.max.idle.ms").default("600000")
@@ -438,7 +442,6 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("controller.socket.timeout.ms", REPLICATION),
     ("socket.connection.setup.timeout.", REPLICATION),
     ("unclean.leader.election.interval.ms", REPLICATION),
-    ("quota.", QUOTAS),
     ("replication.quota.", QUOTAS),
     ("alter.log.dirs.replication.quota.", QUOTAS),
     ("controller.quota.", QUOTAS),

@@ -22,6 +22,7 @@ mod image;
 mod json;
 mod lifecycle;
 mod log;
+mod quotas;
 mod replay;
 mod snapshot;
 mod takeover;
@@ -44,6 +45,10 @@ pub use log::{
     BOOTSTRAP_FILE, DIRECTORY, LogFault, Quorum, State, VoterNode, encode_batch,
     encode_control_batch, leader_change, parse_snapshot_name, read_bootstrap, snapshot_name,
     write_bootstrap,
+};
+pub use quotas::{
+    CLIENT_ID, CONSUMER_BYTE_RATE, IP, PRODUCER_BYTE_RATE, QuotaChange, QuotaMatch, QuotaOwner,
+    QuotasOf, REQUEST_PERCENTAGE, USER, alter_client_quotas, client_quota, describe_client_quotas,
 };
 pub use replay::ReplayError;
 pub use snapshot::snapshot_records;

@@ -109,6 +109,8 @@ pub struct Connection {
     bytes_received: u64,
     /// In the budget's line.
     parked: bool,
+    /// No new requests until then: the peer is over its quota.
+    held_until_us: Option<u64>,
     end_of_stream: bool,
     /// No new requests; closed when all is answered.
     ending: Option<Disconnect>,
@@ -165,6 +167,7 @@ impl Connection {
             receives_in_a_row: 0,
             bytes_received: 0,
             parked: false,
+            held_until_us: None,
             end_of_stream: false,
             ending: None,
             closed: None,
@@ -271,6 +274,12 @@ impl Connection {
         self.proceed(turn);
     }
 
+    /// Begins no more requests until that time, microseconds of the monotonic clock: what the peer
+    /// sends meanwhile stays in the socket (KIP-219). Answers leave as ever.
+    pub fn hold_back(&mut self, until_us: u64) {
+        self.held_until_us = self.held_until_us.max(Some(until_us));
+    }
+
     /// Takes no more requests, answers those it has, then closes.
     pub fn drain<T: Task>(&mut self, why: Disconnect, turn: &mut Turn<'_, T>) {
         if self.closed.is_none() {
@@ -299,13 +308,26 @@ impl Connection {
             return None;
         }
         let slow = self.body.as_ref().map(|body| body.check_us);
-        slow.into_iter().chain(self.idle_at_us()).min()
+        slow.into_iter()
+            .chain(self.idle_at_us())
+            .chain(self.held_until_us)
+            .min()
     }
 
     /// Closes it if it is idle, or too slow while others wait. Harmless when called early.
     pub fn handle_timeout<T: Task>(&mut self, turn: &mut Turn<'_, T>) {
         let now_us = turn.now.monotonic_us;
         if self.poll_timeout().is_none_or(|due_us| due_us > now_us) {
+            return;
+        }
+        if self
+            .held_until_us
+            .is_some_and(|until_us| until_us <= now_us)
+        {
+            self.held_until_us = None;
+            // Its idleness counts from here.
+            self.active_us = now_us;
+            self.proceed(turn);
             return;
         }
         if self.idle_at_us().is_some_and(|due_us| due_us <= now_us) {
@@ -432,7 +454,8 @@ impl Connection {
 
     /// Whether another request may be begun, as far as those before it are concerned.
     fn may_admit(&self) -> bool {
-        self.slots.len() + self.sender.replies() < PIPELINED_REQUESTS_MAX
+        self.held_until_us.is_none()
+            && self.slots.len() + self.sender.replies() < PIPELINED_REQUESTS_MAX
             && self.sender.unsent_bytes() < UNSENT_BYTES_MAX
     }
 
@@ -511,7 +534,7 @@ impl Connection {
     /// reply that it does not take is.
     fn idle_at_us(&self) -> Option<u64> {
         let idle_us = self.settings.idle_us?;
-        let waits_for_us = self.slots.waiting() > 0 || self.parked;
+        let waits_for_us = self.slots.waiting() > 0 || self.parked || self.held_until_us.is_some();
         (!waits_for_us).then_some(self.active_us + idle_us)
     }
 

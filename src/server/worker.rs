@@ -410,6 +410,9 @@ impl Worker {
             }
             _ => None,
         };
+        if let Some(until_us) = live.session.held_until_us.take() {
+            live.connection.hold_back(until_us);
+        }
         self.send_asks(ticket, asks, out);
         self.go_on(now, (ticket, id, slot), lent, progress, out);
     }
@@ -439,6 +442,12 @@ impl Worker {
         live.tickets.remove(&ticket);
         let mut context = context_of!(self, now, live, asks);
         let progress = pending.handle(&mut context, event);
+        if let Some(lent) = &mut lent {
+            lent.answers += asks.asks.len();
+        }
+        if let Some(until_us) = live.session.held_until_us.take() {
+            live.connection.hold_back(until_us);
+        }
         self.send_asks(ticket, asks, out);
         self.go_on(now, (ticket, id, slot), lent, progress, out);
     }

@@ -1,6 +1,8 @@
 //! What is asked of the shard that owns the metadata log, and what it answers.
 
-use crate::metadata::{CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, Refusal};
+use crate::metadata::{
+    CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, QuotaChange, Refusal,
+};
 use crate::types::{NodeId, ProducerId, TopicId, Uuid};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
@@ -45,6 +47,13 @@ pub enum Alteration {
     },
     /// Forget a broker.
     Unregister(NodeId),
+    /// Set and remove quotas of clients: one answer for each entity.
+    Quotas {
+        /// Which.
+        changes: Vec<QuotaChange>,
+        /// Say only what would happen.
+        validate_only: bool,
+    },
 }
 
 impl Alteration {
@@ -52,6 +61,7 @@ impl Alteration {
     pub fn items(&self) -> usize {
         match self {
             Alteration::Features { .. } | Alteration::Unregister(_) => 1,
+            Alteration::Quotas { changes, .. } => changes.len(),
         }
     }
 }

@@ -174,6 +174,14 @@ impl Controller {
                 updates,
                 validate_only,
             } => metadata::update_features(&self.state, self.node, &updates, validate_only),
+            Alteration::Quotas {
+                changes,
+                validate_only,
+            } => {
+                let image = &self.state.image;
+                let decision = metadata::alter_client_quotas(image, &changes, validate_only);
+                return (decision.records, decision.outcome);
+            }
             Alteration::Unregister(broker) => {
                 metadata::unregister_broker(&self.state.image, self.node, broker)
             }

@@ -9,6 +9,7 @@
 use super::admin::{AdminAnswer, AdminAsk, Change};
 use super::delete_records::DeletePart;
 use super::inspect::{InspectAsk, Inspected};
+use super::quotas::Debit;
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::Isolation;
 use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
@@ -168,6 +169,8 @@ pub enum Ask {
     },
     /// Delete what lies before an offset, one part per partition.
     DeleteRecords(Vec<DeletePart>),
+    /// Count what a request has used of its client's quotas (shard 0).
+    Charge(Vec<Debit>),
     /// Ask what changes nothing.
     Inspect(InspectAsk),
     /// Change or ask the cluster's metadata (shard 0).
@@ -187,6 +190,11 @@ pub enum Answer {
     Offsets(Vec<(u32, OffsetResult)>),
     /// By the parts' index: the log's start afterwards.
     RecordsDeleted(Vec<(u32, Result<Offset, ErrorCode>)>),
+    /// It is counted.
+    Charged {
+        /// For how long the client is to be held back, in ms.
+        held_ms: i32,
+    },
     /// What was asked.
     Inspected(Inspected),
     /// What became of it.

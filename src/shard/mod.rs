@@ -18,6 +18,7 @@ mod install;
 mod mail;
 mod offsets;
 mod produce;
+mod quotas;
 mod random;
 mod stop;
 
@@ -31,12 +32,14 @@ pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
     ReadPart, ReadResult, ReturnTo, StopStep,
 };
+pub use quotas::{Debit, Resource};
 pub use random::Random;
 pub use stop::{LOCK, LOG_STARTS};
 
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::io::{Completion, Token};
-use crate::metadata::Image;
+use crate::metadata::{Image, QuotaOwner};
+use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{LeaderEpoch, Now, Offset, PartitionId, ShardId};
 use crate::wire::ErrorCode;
@@ -135,6 +138,8 @@ pub struct Shard {
     expire_us: u64,
     /// When segments before the start of their log are removed next.
     remove_us: u64,
+    /// What the owners of quotas have used (shard 0).
+    ledger: Ledger<(Resource, QuotaOwner)>,
     stopping: stop::Stopping,
     stop_reports: stop::StopReports,
     /// Log directories whose disk has failed, by index.
@@ -166,6 +171,10 @@ impl Shard {
         controller: Option<Controller>,
         checkpoints: Checkpoints,
     ) -> Shard {
+        let window = Window {
+            samples: config.quota_samples,
+            sample_ms: config.quota_window_ms,
+        };
         Shard {
             id,
             shards: config.shards,
@@ -184,6 +193,7 @@ impl Shard {
             installs: BTreeMap::new(),
             expire_us: 0,
             remove_us: 0,
+            ledger: Ledger::new(window),
             stopping: stop::Stopping::No,
             stop_reports: stop::StopReports::default(),
             failed_dirs: BTreeSet::new(),
@@ -240,6 +250,7 @@ impl Shard {
                 Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
                 Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
                 Ask::DeleteRecords(parts) => self.delete_records(from, parts, out),
+                Ask::Charge(debits) => self.charge(now, from, &debits, out),
                 Ask::Inspect(ask) => self.inspect(from, ask, out),
                 Ask::Admin(ask) => self.admin(now, from, ask, out),
                 Ask::Install(change) => self.install(from, change, out),

@@ -145,6 +145,11 @@ impl Broker {
         Client::connect(self.port)
     }
 
+    /// A client that calls itself so.
+    pub fn client_named(&self, name: &str) -> Client {
+        Client::connect_as(self.port, name)
+    }
+
     /// Asks for a clean stop, which [`Broker::ended`] waits for.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);

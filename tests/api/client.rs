@@ -21,6 +21,8 @@ pub const FETCH: i16 = 18;
 pub struct Client {
     pub stream: TcpStream,
     correlation_id: i32,
+    /// What it calls itself.
+    name: String,
 }
 
 /// What a fetch brought for one partition.
@@ -32,6 +34,10 @@ pub struct Fetched {
 
 impl Client {
     pub fn connect(port: u16) -> Client {
+        Client::connect_as(port, "tests")
+    }
+
+    pub fn connect_as(port: u16, name: &str) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
         stream.set_nodelay(true).expect("a socket option");
         stream
@@ -40,6 +46,7 @@ impl Client {
         Client {
             stream,
             correlation_id: 0,
+            name: name.into(),
         }
     }
 
@@ -52,7 +59,7 @@ impl Client {
     /// Sends a request; its correlation id is one more than that of the one before.
     pub fn send<'a>(&mut self, version: i16, request: &impl Body<'a>) {
         self.correlation_id += 1;
-        let frame = encode_request(version, self.correlation_id, Some("tests"), request)
+        let frame = encode_request(version, self.correlation_id, Some(&self.name), request)
             .expect("the version has what the request holds");
         assert!(frame.holes.is_empty(), "a request has all of its bytes");
         self.stream

@@ -5,6 +5,7 @@
 //! topics of its own name. Where a time is checked the bounds are generous upwards, because the
 //! machine may be busy, and exact downwards, because a broker is never early.
 
+mod alter_client_quotas;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -16,6 +17,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;

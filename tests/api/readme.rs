@@ -54,6 +54,13 @@ fn status(key: ApiKey) -> String {
         ApiKey::FIND_COORDINATOR => "refuses: there is no coordinator yet".into(),
         ApiKey::PRODUCE => "served from version 3 on (0 is named for librdkafka)".into(),
         ApiKey::INIT_PRODUCER_ID => "served for idempotence; transactional ids are refused".into(),
+        ApiKey::ALTER_REPLICA_LOG_DIRS => {
+            "served, but a move to another directory is refused".into()
+        }
+        ApiKey::ALTER_PARTITION_REASSIGNMENTS => {
+            "served: a lone broker has nowhere to move a partition to".into()
+        }
+        ApiKey::UPDATE_FEATURES => "served, but kraft.version stays".into(),
         _ => "served".into(),
     }
 }

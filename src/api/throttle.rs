@@ -1,0 +1,103 @@
+//! What a request costs a client that has a quota. The answer leaves at once and says for how long
+//! the client is held back; until then nothing more is read of its connection (KIP-219).
+//!
+//! Bytes are counted as Kafka does: a produce request whole, when it is answered; a fetch response
+//! whole, and not at all if the client is over its quota, because it then gets an empty one.
+//!
+//! `request_percentage` is percent of one thread's time in Kafka, measured. Here it is reckoned by what
+//! requests cost on average ([`limits::REQUEST_COST_NS`], [`limits::REQUEST_BYTE_COST_NS`]), since
+//! handlers know no clock; it counts for produce and fetch requests, which is where the time goes.
+//! Quotas of `controller_mutation_rate` and `connection_creation_rate` are kept and described but bind
+//! nobody yet.
+
+use super::Context;
+use crate::limits;
+use crate::metadata::{self, CONSUMER_BYTE_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE};
+use crate::shard::{Ask, Debit, Resource};
+
+/// Everybody, as long as there is no authentication.
+const USER: &str = "ANONYMOUS";
+
+/// Asks what a produce request of that many bytes costs; `false` if no quota binds the client. Without
+/// an answer to be waited for (acks=0) Kafka counts no time.
+pub(super) fn produced(context: &mut Context<'_>, bytes: u64, answered: bool) -> bool {
+    let mut debits = Vec::new();
+    debits.extend(debit(
+        context,
+        PRODUCER_BYTE_RATE,
+        Resource::Produced,
+        bytes as f64,
+        false,
+    ));
+    if answered {
+        debits.extend(time(context, bytes));
+    }
+    ask(context, debits)
+}
+
+/// The same for a fetch response.
+pub(super) fn fetched(context: &mut Context<'_>, bytes: u64) -> bool {
+    let amount = bytes as f64;
+    let mut debits = Vec::new();
+    debits.extend(debit(
+        context,
+        CONSUMER_BYTE_RATE,
+        Resource::Fetched,
+        amount,
+        true,
+    ));
+    debits.extend(time(context, bytes));
+    ask(context, debits)
+}
+
+/// Whether a quota may hold the client's fetches back.
+pub(super) fn binds_fetches(context: &Context<'_>) -> bool {
+    let keys = [CONSUMER_BYTE_RATE, REQUEST_PERCENTAGE];
+    keys.iter().any(|key| quota(context, key).is_some())
+}
+
+/// The most bytes that a client can be sent at once without being held back for sure.
+pub(super) fn fetch_bytes_max(context: &Context<'_>) -> Option<u64> {
+    let (_, bound) = quota(context, CONSUMER_BYTE_RATE)?;
+    let windows_ms = u64::from(context.config.quota_samples - 1) * context.config.quota_window_ms;
+    Some((bound * windows_ms as f64 / 1000.0) as u64)
+}
+
+fn quota(context: &Context<'_>, key: &str) -> Option<(metadata::QuotaOwner, f64)> {
+    let client = context.session.client_id.as_deref().unwrap_or("");
+    metadata::client_quota(context.image, key, USER, client)
+}
+
+fn time(context: &Context<'_>, bytes: u64) -> Option<Debit> {
+    let cost_ns = limits::REQUEST_COST_NS + bytes as f64 * limits::REQUEST_BYTE_COST_NS;
+    let percent = cost_ns * 100.0 / 1e9;
+    debit(context, REQUEST_PERCENTAGE, Resource::Time, percent, false)
+}
+
+fn debit(
+    context: &Context<'_>,
+    key: &str,
+    resource: Resource,
+    amount: f64,
+    only_if_free: bool,
+) -> Option<Debit> {
+    let (owner, bound) = quota(context, key)?;
+    Some(Debit {
+        resource,
+        owner,
+        amount,
+        bound,
+        only_if_free,
+    })
+}
+
+fn ask(context: &mut Context<'_>, debits: Vec<Debit>) -> bool {
+    let any = !debits.is_empty();
+    if any {
+        context
+            .asks
+            .asks
+            .push((Context::CONTROLLER, Ask::Charge(debits)));
+    }
+    any
+}
