@@ -5,9 +5,11 @@
 //! answers such a request with an error and the client comes again; here the answer waits for the
 //! topic, so the first one is already usable.
 
+use super::metadata_cache::Key;
 use super::{Context, Head, Pending, Progress};
 use crate::io::Pieces;
 use crate::metadata::{self, NO_LEADER, NewTopic, Topic};
+use crate::net::Reply;
 use crate::shard::{AdminAnswer, AdminAsk, Ask};
 use crate::types::{NodeId, Uuid};
 use crate::wire::{
@@ -103,7 +105,7 @@ impl AutoCreate {
 }
 
 fn answer(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     head: &Head,
     asked: &Asked,
     failed: &BTreeMap<String, ErrorCode>,
@@ -113,6 +115,20 @@ fn answer(
     } else {
         i32::MIN
     };
+    let cluster_operations = match asked.with_cluster_operations {
+        true => CLUSTER_OPERATIONS,
+        false => i32::MIN,
+    };
+    let key = Key {
+        version: head.version,
+        listener: context.session.listener,
+        topic_operations,
+        cluster_operations,
+    };
+    let wants_all = asked.topics.is_none();
+    if wants_all && let Some(reply) = context.metadata_cache.find(context.image, key, head) {
+        return Progress::Reply(reply);
+    }
     let topics = match &asked.topics {
         None => context
             .image
@@ -146,13 +162,19 @@ fn answer(
         cluster_id: Some(context.identity.cluster_id.as_ref().into()),
         controller_id: context.identity.node.0,
         topics,
-        cluster_authorized_operations: match asked.with_cluster_operations {
-            true => CLUSTER_OPERATIONS,
-            false => i32::MIN,
-        },
+        cluster_authorized_operations: cluster_operations,
         ..Default::default()
     };
-    head.reply(&response)
+    let frame = match head.encode(&response) {
+        Ok(frame) => frame.bytes.freeze(),
+        Err(end) => return end,
+    };
+    if wants_all {
+        context
+            .metadata_cache
+            .keep(context.image, key, frame.clone());
+    }
+    Progress::Reply(Reply::from(frame))
 }
 
 fn topic_response(topic: &Topic, operations: i32) -> MetadataTopicResponse<'_> {

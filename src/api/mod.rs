@@ -27,6 +27,7 @@ mod init_producer_id;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod metadata_cache;
 mod offset_for_leader_epoch;
 mod pending;
 mod produce;
@@ -35,6 +36,7 @@ mod throttle;
 mod unregister_broker;
 mod update_features;
 
+pub use metadata_cache::MetadataCache;
 pub use pending::{Event, Pending};
 pub use session::{Endpoint, Identity, Session};
 
@@ -270,6 +272,8 @@ pub struct Context<'a> {
     pub session: &'a mut Session,
     /// How many shards there are.
     pub shards: u16,
+    /// Metadata answers that this shard has encoded.
+    pub metadata_cache: &'a mut MetadataCache,
     /// What the handler wants of the shards.
     pub asks: &'a mut Asks,
 }

@@ -10,7 +10,9 @@
 //! have in flight.
 
 use super::complaints::Complaints;
-use crate::api::{self, Asks, Context, Identity, Pending, Progress, Session, WatchAsk};
+use crate::api::{
+    self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, WatchAsk,
+};
 use crate::config::BrokerConfig;
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
@@ -59,6 +61,7 @@ macro_rules! context_of {
             identity: &$worker.identity,
             session: &mut $live.session,
             shards: $worker.shards,
+            metadata_cache: &mut $worker.metadata_cache,
             asks: &mut $asks,
         }
     };
@@ -82,6 +85,7 @@ pub struct Worker {
     budget: Budget,
     counters: Counters,
     complaints: Complaints,
+    metadata_cache: MetadataCache,
     pending: BTreeMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
@@ -156,6 +160,7 @@ impl Worker {
             budget: Budget::new(budget_bytes),
             counters: Counters::default(),
             complaints: Complaints::default(),
+            metadata_cache: MetadataCache::default(),
             pending: BTreeMap::new(),
             orphans: BTreeMap::new(),
             next_ticket: 0,

@@ -38,6 +38,7 @@ mod produce;
 mod produce_checks;
 mod readme;
 mod records;
+mod scale;
 mod shards;
 mod unregister_broker;
 mod update_features;
