@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! serve                                  a broker
-//! topics | cluster                       what a cluster has, through `client`
+//! topics | configs | cluster             what a cluster has, through `client`
 //! produce | consume                      records to and from lines
+//! log                                    the files themselves, offline
+//! completion                             for a shell
 //! ```
 //!
 //! What goes wrong is one line on stderr that says what to do, with exit code 1; a command line that
@@ -11,8 +13,11 @@
 
 mod client;
 mod cluster;
+mod completion;
+mod configs;
 mod consume;
 mod failure;
+mod log;
 mod machine;
 mod output;
 mod produce;
@@ -49,6 +54,9 @@ enum Command {
     Cluster(cluster::Cluster),
     Produce(Box<produce::Produce>),
     Consume(Box<consume::Consume>),
+    Configs(configs::Configs),
+    Log(log::LogFiles),
+    Completion(completion::Completion),
 }
 
 impl Command {
@@ -59,6 +67,9 @@ impl Command {
             Command::Cluster(cluster) => cluster.run(),
             Command::Produce(produce) => produce.run(),
             Command::Consume(consume) => consume.run(),
+            Command::Configs(configs) => configs.run(),
+            Command::Log(files) => files.run(),
+            Command::Completion(completion) => completion.run(),
         }
     }
 }

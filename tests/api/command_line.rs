@@ -3,31 +3,39 @@
 
 use crate::broker::{BINARY, Broker, shared};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// What a command left behind.
 #[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
+    pub fn of(output: Output) -> Ran {
+        Ran {
+            code: output.status.code().expect("no signal ends it"),
+            out: String::from_utf8(output.stdout).expect("the tests print text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
     /// Its output; it must have succeeded.
-    fn ok(self) -> String {
+    pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out
     }
 
     /// Its error; it must have failed with that code, and shown nothing as a result.
-    fn failed(self, code: i32) -> String {
+    pub fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
         self.err
     }
 }
 
-fn run_at(broker: &Broker, arguments: &[&str], input: &[u8]) -> Ran {
+pub fn run_at(broker: &Broker, arguments: &[&str], input: &[u8]) -> Ran {
     let mut child = Command::new(BINARY)
         .args(arguments)
         .env(
@@ -43,12 +51,7 @@ fn run_at(broker: &Broker, arguments: &[&str], input: &[u8]) -> Ran {
     // A command that does not read its input may have ended already.
     let _ = stdin.write_all(input);
     drop(stdin);
-    let output = child.wait_with_output().expect("it is our child");
-    Ran {
-        code: output.status.code().expect("no signal ends it"),
-        out: String::from_utf8(output.stdout).expect("the tests print text"),
-        err: String::from_utf8(output.stderr).expect("text"),
-    }
+    Ran::of(child.wait_with_output().expect("it is our child"))
 }
 
 /// Runs the command, its words separated by spaces, against the shared broker.
@@ -161,6 +164,8 @@ fn programs_get_json() {
         "cluster describe --json",
         "cluster api-versions --json",
         "cluster features --json",
+        "cluster log-dirs --json",
+        "configs describe topic cli-json --json",
     ] {
         let out = run(command).ok();
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(&out);
@@ -190,6 +195,97 @@ fn the_cluster_is_shown_with_its_apis() {
         run("cluster api-versions --broker 7").failed(1),
         "millstream: there is no broker 7; there is 1\n"
     );
+}
+
+#[test]
+fn a_topic_gets_more_partitions_and_its_log_a_later_start() {
+    run("topics create cli-alter -p 1").ok();
+    run_with("produce cli-alter", "a\nb\nc\n").ok();
+    assert_eq!(
+        run("topics alter cli-alter -p 3 --validate-only").ok(),
+        "'cli-alter' could have 3 partitions\n"
+    );
+    assert_eq!(
+        run("topics alter cli-alter -p 3").ok(),
+        "'cli-alter' has 3 partitions\n"
+    );
+    let fewer = run("topics alter cli-alter -p 2").failed(1);
+    assert!(
+        fewer.starts_with("millstream: topic 'cli-alter': INVALID_PARTITIONS: ")
+            && fewer.ends_with("; partitions can be added, never taken away\n"),
+        "{fewer}"
+    );
+    assert_eq!(
+        run("topics delete-records cli-alter -p 0 --before 2").ok(),
+        "TOPIC      PARTITION  START  END\n\
+         cli-alter          0      2    3\n"
+    );
+    assert_eq!(run("consume cli-alter -e").ok(), "c\n");
+    assert_eq!(
+        run("topics delete-records cli-alter --before end").ok(),
+        "TOPIC      PARTITION  START  END\n\
+         cli-alter          0      3    3\n\
+         cli-alter          1      0    0\n\
+         cli-alter          2      0    0\n"
+    );
+    let beyond = run("topics delete-records cli-alter -p 0 --before 9").failed(1);
+    assert_eq!(
+        beyond,
+        "millstream: 'cli-alter' partition 0: OFFSET_OUT_OF_RANGE: The offset lies outside of the \
+         log; `millstream topics offsets` shows the range\n"
+    );
+}
+
+#[test]
+fn log_directories_are_shown_with_what_lies_in_them() {
+    run("topics create cli-dirs -p 2").ok();
+    run_with("produce cli-dirs -p 1", "a\n").ok();
+    let shown = run("cluster log-dirs -t cli-dirs --partitions").ok();
+    let rows: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        rows[0],
+        ["BROKER", "DIRECTORY", "TOPIC", "PARTITION", "BYTES", "LAG"]
+    );
+    // A batch of one record with one byte: 61 bytes of header, 8 of record.
+    assert_eq!(rows[1][2..], ["cli-dirs", "0", "0", "0"]);
+    assert_eq!(rows[2][2..], ["cli-dirs", "1", "69", "0"]);
+    let json: serde_json::Value =
+        serde_json::from_str(&run("cluster log-dirs -t cli-dirs --json").ok()).unwrap();
+    assert_eq!(json["log_dirs"][0]["state"], "ok");
+    assert_eq!(json["log_dirs"][0]["bytes"], 69);
+}
+
+#[test]
+fn properties_are_shown_with_where_they_come_from() {
+    run("topics create cli-configs -p 1 -c segment.bytes=1048576").ok();
+    let shown = run("configs describe topic cli-configs").ok();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines[0], "topic 'cli-configs'");
+    assert_eq!(
+        lines[1].split_whitespace().collect::<Vec<_>>(),
+        ["PROPERTY", "VALUE", "SOURCE"]
+    );
+    let row = lines.iter().find(|line| line.starts_with("segment.bytes "));
+    let row: Vec<&str> = row.expect("it was set").split_whitespace().collect();
+    assert_eq!(row, ["segment.bytes", "1048576", "topic"]);
+    let all = run("configs describe topic cli-configs --all --documentation").ok();
+    assert!(
+        all.contains("\nretention.ms ") && all.contains(" (long)\n"),
+        "{all}"
+    );
+    let one = run("configs describe broker 1 -p num.shards --json").ok();
+    let one: serde_json::Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(one["configs"][0]["properties"][0]["value"], "4");
+    assert_eq!(one["configs"][0]["properties"][0]["source"], "file");
+    assert_eq!(
+        run("configs describe broker one").failed(1),
+        "millstream: 'one' is not a broker's id; give the id, or default for what holds for all brokers\n"
+    );
+    run("configs alter topic cli-configs").failed(2);
+    run("configs alter topic cli-configs --set nonsense").failed(2);
 }
 
 #[test]

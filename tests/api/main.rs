@@ -32,6 +32,7 @@ mod init_producer_id;
 mod lifecycle;
 mod list_offsets;
 mod list_partition_reassignments;
+mod log_files;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;

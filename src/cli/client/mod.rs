@@ -157,6 +157,12 @@ impl Client {
         Ok(self.connections[&address].apis().contains_key(&key.0))
     }
 
+    /// The live brokers, ascending.
+    pub(super) fn brokers(&mut self) -> Result<Vec<NodeId>, Failure> {
+        self.topics(Some(&[]), false)?;
+        Ok(self.nodes.keys().copied().collect())
+    }
+
     /// Opens a connection if there is none, and says to where.
     fn reach(&mut self, to: To) -> Result<String, Failure> {
         let node = match to {

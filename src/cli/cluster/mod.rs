@@ -2,6 +2,7 @@
 
 mod apis;
 mod features;
+mod log_dirs;
 
 use super::client::{Client, Connect};
 use super::failure::Failure;
@@ -10,7 +11,7 @@ use crate::wire::DescribeClusterResponse;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-/// Shows the brokers, the versions of their APIs and their features.
+/// Shows the brokers, their APIs, features and log directories.
 #[derive(Args)]
 pub(super) struct Cluster {
     #[command(flatten)]
@@ -26,6 +27,7 @@ enum Command {
     ApiVersions(apis::ApiVersions),
     /// Shows which features the brokers support and which level the cluster has agreed on.
     Features,
+    LogDirs(log_dirs::LogDirs),
 }
 
 impl Cluster {
@@ -34,6 +36,7 @@ impl Cluster {
             Command::Describe => describe(&self.connect),
             Command::ApiVersions(versions) => versions.run(&self.connect),
             Command::Features => features::run(&self.connect),
+            Command::LogDirs(directories) => directories.run(&self.connect),
         }
     }
 }

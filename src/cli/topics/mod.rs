@@ -1,5 +1,6 @@
 //! `millstream topics`: what there is, and how it changes.
 
+mod alter;
 mod change;
 mod offsets;
 mod show;
@@ -8,7 +9,7 @@ use super::client::Connect;
 use super::failure::Failure;
 use clap::{Args, Subcommand};
 
-/// Lists, creates, describes and deletes topics, and tells their offsets.
+/// Lists, creates, describes, alters and deletes topics, and tells their offsets.
 #[derive(Args)]
 pub(super) struct Topics {
     #[command(flatten)]
@@ -22,7 +23,9 @@ enum Command {
     List(show::List),
     Describe(show::Describe),
     Create(change::Create),
+    Alter(alter::Alter),
     Delete(change::Delete),
+    DeleteRecords(alter::DeleteRecords),
     Offsets(offsets::Offsets),
 }
 
@@ -32,7 +35,9 @@ impl Topics {
             Command::List(list) => list.run(&self.connect),
             Command::Describe(describe) => describe.run(&self.connect),
             Command::Create(create) => create.run(&self.connect),
+            Command::Alter(alter) => alter.run(&self.connect),
             Command::Delete(delete) => delete.run(&self.connect),
+            Command::DeleteRecords(delete) => delete.run(&self.connect),
             Command::Offsets(offsets) => offsets.run(&self.connect),
         }
     }
