@@ -90,11 +90,7 @@ fn topic_result<'a>(
             ..Default::default()
         },
         Ok(topic) => {
-            let configs = config::describe_topic(
-                &topic.configs,
-                context.image.cluster_config(),
-                context.config,
-            );
+            let configs = config::describe_topic(&topic.configs, context.config);
             let configs = configs.into_iter().map(|config| CreateTopicResultConfig {
                 name: config.name.into(),
                 value: config.value.map(Into::into),

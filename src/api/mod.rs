@@ -5,6 +5,7 @@
 //! (defaults, limits, which error); bytes are `wire`'s, state is the shards'.
 
 mod alter_client_quotas;
+mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -23,7 +24,9 @@ mod elect_leaders;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
@@ -159,6 +162,13 @@ pub const APIS: &[Api] = &[
         begin: describe_configs::begin,
     },
     Api {
+        key: ApiKey::ALTER_CONFIGS,
+        file: "alter_configs",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: alter_configs::begin,
+    },
+    Api {
         key: ApiKey::ALTER_REPLICA_LOG_DIRS,
         file: "alter_replica_log_dirs",
         advertised: (1, 2),
@@ -185,6 +195,13 @@ pub const APIS: &[Api] = &[
         advertised: (0, 2),
         parsed_from: 0,
         begin: elect_leaders::begin,
+    },
+    Api {
+        key: ApiKey::INCREMENTAL_ALTER_CONFIGS,
+        file: "incremental_alter_configs",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: incremental_alter_configs::begin,
     },
     Api {
         key: ApiKey::ALTER_PARTITION_REASSIGNMENTS,
@@ -248,6 +265,13 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: unregister_broker::begin,
+    },
+    Api {
+        key: ApiKey::LIST_CONFIG_RESOURCES,
+        file: "list_config_resources",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: list_config_resources::begin,
     },
     Api {
         key: ApiKey::DESCRIBE_TOPIC_PARTITIONS,

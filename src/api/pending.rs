@@ -1,10 +1,10 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, alter_client_quotas, alter_replica_log_dirs, create_partitions,
-    create_topics, delete_records, delete_topics, describe_log_dirs, describe_producers,
-    describe_quorum, fetch, init_producer_id, list_offsets, metadata, offset_for_leader_epoch,
-    produce, unregister_broker, update_features,
+    Context, Progress, alter_client_quotas, alter_configs, alter_replica_log_dirs,
+    create_partitions, create_topics, delete_records, delete_topics, describe_log_dirs,
+    describe_producers, describe_quorum, fetch, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce, unregister_broker, update_features,
 };
 use crate::shard::Answer;
 
@@ -30,6 +30,8 @@ pub enum Pending {
     Metadata(metadata::AutoCreate),
     /// For topics to be made.
     CreateTopics(create_topics::CreateTopics),
+    /// For settings to be in force.
+    AlterConfigs(alter_configs::AlterConfigs),
     /// For partitions to be made.
     CreatePartitions(create_partitions::CreatePartitions),
     /// For topics to be deleted.
@@ -81,6 +83,9 @@ impl Pending {
             }
             (Pending::CreateTopics(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(context, answer)
+            }
+            (Pending::AlterConfigs(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
             }
             (Pending::CreatePartitions(it), Event::Answer(Answer::Admin(answer))) => {
                 it.answered(answer)

@@ -102,6 +102,10 @@ pub struct BrokerConfig {
     /// What was set in the file or by `--override`, in normal form, unknown names included: the static
     /// configuration that DescribeConfigs reports.
     pub(super) set: BTreeMap<String, String>,
+    /// The dynamic defaults of all brokers, in normal form.
+    pub(super) cluster: BTreeMap<String, String>,
+    /// This broker's own dynamic settings, in normal form.
+    pub(super) own: BTreeMap<String, String>,
 }
 
 /// `log.append.mode`.
@@ -201,6 +205,8 @@ impl BrokerConfig {
 
             topic_defaults,
             set: both_ids(settings.into_values()),
+            cluster: BTreeMap::new(),
+            own: BTreeMap::new(),
         })
     }
 }
@@ -328,14 +334,20 @@ fn socket_buffer(settings: &Settings, name: &str) -> Result<Option<u32>, ConfigE
 
 fn per_ip_overrides(settings: &Settings) -> Result<BTreeMap<IpAddr, u32>, ConfigError> {
     const NAME: &str = "max.connections.per.ip.overrides";
+    parse_per_ip_overrides(settings.get(NAME).unwrap_or(""))
+        .map_err(|why| settings.refuse(NAME, why))
+}
+
+/// `address:count, ...`, or why it is not.
+pub(super) fn parse_per_ip_overrides(text: &str) -> Result<BTreeMap<IpAddr, u32>, String> {
     let mut overrides = BTreeMap::new();
-    for text in list_elements(settings.get(NAME).unwrap_or("")) {
+    for text in list_elements(text) {
         let parsed = text.rsplit_once(':').and_then(|(host, count)| {
             let host = host.trim().trim_start_matches('[').trim_end_matches(']');
             Some((host.parse().ok()?, count.trim().parse().ok()?))
         });
         let Some((host, count)) = parsed else {
-            return Err(settings.refuse(NAME, format!("'{text}' is not address:count")));
+            return Err(format!("'{text}' is not address:count"));
         };
         overrides.insert(host, count);
     }

@@ -1,6 +1,7 @@
 //! What DescribeConfigs answers, and the same table as a text for people.
 
 use super::broker::BrokerConfig;
+use super::dynamic::unlisted_dynamic;
 use super::property::{Property, Scope, Support, Update};
 use super::topic::value_from_broker;
 use super::{PROPERTIES, broker_property};
@@ -45,26 +46,29 @@ pub struct Synonym {
 pub enum Source {
     /// Set for the topic.
     DynamicTopic = 1,
+    /// Set in the metadata log for this broker.
+    DynamicBroker = 2,
     /// Set in the metadata log for all brokers. The first start of Apache Kafka sets min.insync.replicas so.
     DynamicDefaultBroker = 3,
     /// Set in `server.properties` or by `--override`.
     StaticBroker = 4,
     /// Set nowhere.
     Default = 5,
+    /// The level of a logger.
+    BrokerLogger = 6,
+    /// Set for the client metrics subscription.
+    ClientMetrics = 7,
+    /// Set for the group.
+    Group = 8,
 }
 
-/// Every property of a topic with these settings of its own, sorted by name. `cluster` is what the
-/// metadata log has as default of all brokers.
-pub fn describe_topic(
-    overrides: &BTreeMap<String, String>,
-    cluster: &BTreeMap<String, String>,
-    broker: &BrokerConfig,
-) -> Vec<Entry> {
+/// Every property of a topic with these settings of its own, sorted by name.
+pub fn describe_topic(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<Entry> {
     let mut entries: Vec<Entry> = PROPERTIES
         .iter()
         .filter_map(|property| match property.scope {
-            Scope::Topic(synonyms) if !property.internal => {
-                Some(topic_entry(property, synonyms, overrides, cluster, broker))
+            Scope::Topic(broker_names) if !property.internal => {
+                Some(topic_entry(property, broker_names, overrides, broker))
             }
             _ => None,
         })
@@ -92,6 +96,73 @@ pub fn describe_broker(broker: &BrokerConfig) -> Vec<Entry> {
             entries.push(unlisted(name, value, Source::StaticBroker, true));
         }
     }
+    for name in unlisted_dynamic(broker) {
+        if !broker.set.contains_key(name) {
+            let source = match broker.own.contains_key(name) {
+                true => Source::DynamicBroker,
+                false => Source::DynamicDefaultBroker,
+            };
+            entries.push(unlisted(name, "", source, true));
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+/// What is set as dynamic default of all brokers, sorted by name.
+pub fn describe_cluster(broker: &BrokerConfig) -> Vec<Entry> {
+    let entries = broker.cluster.iter().map(|(name, value)| {
+        let source = Source::DynamicDefaultBroker;
+        match broker_property(name) {
+            None => unlisted(name, value, source, true),
+            Some(property) => {
+                let synonym = synonym(property, name, value, source);
+                entry(property, Some(value.clone()), vec![synonym], false)
+            }
+        }
+    });
+    entries.collect()
+}
+
+/// Every property of a group with these settings of its own, sorted by name. Kafka shows the broker's
+/// value as a default, whatever its source there.
+pub fn describe_group(settings: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = PROPERTIES
+        .iter()
+        .filter_map(|property| {
+            let Scope::Group(broker_name) = property.scope else {
+                return None;
+            };
+            let own = own_value(property, settings);
+            let source = match own {
+                Some(_) => Source::Group,
+                None => Source::Default,
+            };
+            let inherited = || broker.value(broker_name).or(property.default);
+            let value = own.or_else(|| inherited().map(str::to_owned))?;
+            let synonyms = vec![synonym(property, property.name, &value, source)];
+            Some(entry(property, Some(value), synonyms, false))
+        })
+        .collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+/// Every property of a client metrics subscription with these settings, sorted by name.
+pub fn describe_client_metrics(settings: &BTreeMap<String, String>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = PROPERTIES
+        .iter()
+        .filter(|property| property.scope == Scope::ClientMetrics)
+        .map(|property| {
+            let own = own_value(property, settings);
+            let synonyms = own
+                .iter()
+                .map(|value| synonym(property, property.name, value, Source::ClientMetrics))
+                .collect();
+            let value = own.or_else(|| property.default.map(str::to_owned));
+            entry(property, value, synonyms, false)
+        })
+        .collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
 }
@@ -99,10 +170,21 @@ pub fn describe_broker(broker: &BrokerConfig) -> Vec<Entry> {
 /// The table as a text: every property with type, default, bounds and documentation.
 pub fn help() -> String {
     let mut text = String::new();
-    for (heading, topic) in [("Broker properties", false), ("Topic properties", true)] {
+    let is_topic = |scope: &Scope| matches!(scope, Scope::Topic(_));
+    let is_group = |scope: &Scope| matches!(scope, Scope::Group(_));
+    type Has<'a> = &'a dyn Fn(&Scope) -> bool;
+    let headings: [(&str, Has<'_>); 4] = [
+        ("Broker properties", &|scope| *scope == Scope::Broker),
+        ("Topic properties", &is_topic),
+        ("Group properties", &is_group),
+        ("Properties of client metrics subscriptions", &|scope| {
+            *scope == Scope::ClientMetrics
+        }),
+    ];
+    for (heading, has) in headings {
         writeln!(text, "{heading}:").expect("a String takes it");
         for property in PROPERTIES {
-            if property.internal || topic != (property.scope != Scope::Broker) {
+            if property.internal || !has(&property.scope) {
                 continue;
             }
             let kind = format!("{:?}", property.kind).to_lowercase();
@@ -131,41 +213,38 @@ pub fn help() -> String {
 }
 
 impl BrokerConfig {
-    /// A broker property's value in normal form: as set, else its default, else null.
+    /// A broker property's value in normal form: of the first place that has it, else null.
     pub fn value(&self, name: &str) -> Option<&str> {
-        match self.set.get(name) {
+        let places = [&self.own, &self.cluster, &self.set];
+        match places.iter().find_map(|place| place.get(name)) {
             Some(value) => Some(value),
             None => broker_property(name)?.default,
         }
     }
 }
 
+fn own_value(property: &Property, settings: &BTreeMap<String, String>) -> Option<String> {
+    settings
+        .get(property.name)
+        .map(|value| property.normalise(value).unwrap_or_else(|_| value.clone()))
+}
+
 fn topic_entry(
     property: &'static Property,
     broker_names: &[&str],
     overrides: &BTreeMap<String, String>,
-    cluster: &BTreeMap<String, String>,
     broker: &BrokerConfig,
 ) -> Entry {
-    let own = overrides
-        .get(property.name)
-        .map(|value| property.normalise(value).unwrap_or_else(|_| value.clone()));
-    let mut synonyms = synonyms(broker_names, cluster, broker);
-    if let Some(value) = &own {
-        synonyms.insert(
-            0,
-            Synonym {
-                name: property.name.to_owned(),
-                value: Some(value.clone()),
-                source: Source::DynamicTopic,
-            },
-        );
-    }
-    let inherited = |name: &str| match cluster.get(name) {
-        Some(value) => Some(value.as_str()),
-        None => broker.value(name),
+    let own = own_value(property, overrides);
+    let mut synonyms = match broker_names.first() {
+        Some(first) => synonyms(property, broker_names, first, broker),
+        None => Vec::new(),
     };
-    let value = own.or_else(|| value_from_broker(property, inherited));
+    if let Some(value) = &own {
+        let own = synonym(property, property.name, value, Source::DynamicTopic);
+        synonyms.insert(0, own);
+    }
+    let value = own.or_else(|| value_from_broker(property, |name| broker.value(name)));
     entry(property, value, synonyms, false)
 }
 
@@ -177,41 +256,57 @@ fn broker_entry(property: &'static Property, broker: &BrokerConfig) -> Entry {
         name => broker.value(name).map(str::to_owned),
     };
     let read_only = property.update == Update::ReadOnly;
-    let synonyms = synonyms(&[property.name], &BTreeMap::new(), broker);
+    let name = property.name;
+    let synonyms = synonyms(property, same_in_other_units(&name), name, broker);
     entry(property, value, synonyms, read_only)
 }
 
-/// The cluster's, the static and the default values under these names, beginning with the most important name: what
-/// is set under a less important one before that is left out, as Kafka does.
-fn synonyms(
-    names: &[&str],
-    cluster: &BTreeMap<String, String>,
-    broker: &BrokerConfig,
-) -> Vec<Synonym> {
-    let named = |source: Source, of: &dyn Fn(&str) -> Option<String>| -> Vec<Synonym> {
-        names
+/// The broker properties that say what this one says, the strongest first.
+fn same_in_other_units<'a>(name: &'a &'a str) -> &'a [&'a str] {
+    match *name {
+        "log.roll.ms" | "log.roll.hours" => &["log.roll.ms", "log.roll.hours"],
+        "log.roll.jitter.ms" | "log.roll.jitter.hours" => {
+            &["log.roll.jitter.ms", "log.roll.jitter.hours"]
+        }
+        "log.flush.interval.ms" => &["log.flush.interval.ms", "log.flush.scheduler.interval.ms"],
+        "log.retention.ms" | "log.retention.minutes" | "log.retention.hours" => &[
+            "log.retention.ms",
+            "log.retention.minutes",
+            "log.retention.hours",
+        ],
+        _ => std::slice::from_ref(name),
+    }
+}
+
+/// The values under these names: of this broker, of the cluster, of the file, of the table. What comes
+/// before the first under the name `of` is left out, as Kafka does.
+fn synonyms(property: &Property, names: &[&str], of: &str, broker: &BrokerConfig) -> Vec<Synonym> {
+    let mut all = Vec::new();
+    for (source, place) in [
+        (Source::DynamicBroker, &broker.own),
+        (Source::DynamicDefaultBroker, &broker.cluster),
+        (Source::StaticBroker, &broker.set),
+    ] {
+        let there = names
             .iter()
-            .filter_map(|name| {
-                Some(Synonym {
-                    name: (*name).to_owned(),
-                    value: Some(of(name)?),
-                    source,
-                })
-            })
-            .collect()
-    };
-    let set = |name: &str| broker.set.get(name).cloned();
-    let default = |name: &str| broker_property(name)?.default.map(str::to_owned);
-    let mut all = named(Source::StaticBroker, &set);
-    all.extend(named(Source::Default, &default));
-    let inherited = all
-        .into_iter()
-        .skip_while(|synonym| Some(&synonym.name.as_str()) != names.first());
-    let mut all = named(Source::DynamicDefaultBroker, &|name| {
-        cluster.get(name).cloned()
-    });
-    all.extend(inherited);
-    all
+            .filter_map(|name| Some((name, place.get(*name)?)));
+        all.extend(there.map(|(name, value)| synonym(property, name, value, source)));
+    }
+    let defaults = names
+        .iter()
+        .filter_map(|name| Some((name, broker_property(name)?.default?)));
+    all.extend(defaults.map(|(name, value)| synonym(property, name, value, Source::Default)));
+    all.into_iter()
+        .skip_while(|synonym| synonym.name != of)
+        .collect()
+}
+
+fn synonym(property: &Property, name: &str, value: &str, source: Source) -> Synonym {
+    Synonym {
+        name: name.to_owned(),
+        value: Some(value.to_owned()).filter(|_| !property.is_sensitive()),
+        source,
+    }
 }
 
 fn entry(

@@ -3,7 +3,7 @@
 
 use super::broker::BrokerConfig;
 use super::java_properties::{self, BadEscape};
-use super::properties::{FAMILIES, REMOVED};
+use super::properties::{FAMILIES, REMOVED, SECURITY};
 use super::property::{Property, Scope, Support};
 use super::{PROPERTIES, broker_property};
 use std::collections::BTreeMap;
@@ -129,10 +129,17 @@ impl Settings {
             })?;
             let is_default = Some(value.as_str()) == property.default;
             match property.support {
-                Support::Later(reason) if !is_default => notes.push(Note::Info(format!(
-                    "{}{name} has no effect in this release: {reason}",
-                    shown(place)
-                ))),
+                Support::Later(reason) if !is_default => {
+                    let note = format!(
+                        "{}{name} has no effect in this release: {reason}",
+                        shown(place)
+                    );
+                    // Whoever counts on being protected must hear that nothing protects.
+                    notes.push(match reason {
+                        SECURITY => Note::Warn(note),
+                        _ => Note::Info(note),
+                    });
+                }
                 _ => {}
             }
         }
@@ -242,7 +249,7 @@ fn closest(name: &str) -> Option<&'static str> {
             let property = PROPERTIES.iter().find(|property| property.name == name)?;
             match property.scope {
                 Scope::Topic(synonyms) => synonyms.first().copied(),
-                Scope::Broker => None,
+                Scope::Broker | Scope::Group(_) | Scope::ClientMetrics => None,
             }
         })
 }

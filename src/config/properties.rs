@@ -9,6 +9,10 @@
 //! or that people set often are listed with a reason; the rest of its families is recognised by
 //! prefix in [`FAMILIES`].
 
+mod coordinators;
+mod others;
+mod security;
+
 use super::property::{Check, Property, boolean, class, double, int, list, long, short, string};
 
 const GROUPS: &str = "consumer groups are not served yet";
@@ -24,7 +28,7 @@ const QUORUM: &str =
     "this broker is the only voter of its metadata quorum and never waits for another";
 const RETENTION: &str = "old segments are not deleted yet";
 const COMPACTION: &str = "logs are not compacted yet";
-const SECURITY: &str = "listeners are PLAINTEXT only in this release";
+pub(super) const SECURITY: &str = "listeners are PLAINTEXT only in this release";
 const TIERED: &str = "there is no tiered storage";
 const QUOTAS: &str = "this quota is not enforced yet";
 const METRICS: &str = "metrics are not published through Kafka's reporters";
@@ -36,9 +40,29 @@ const COMPRESSION: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", 
 const TIMESTAMP_TYPE: &[&str] = &["CreateTime", "LogAppendTime"];
 const LONGEST: &str = "9223372036854775807";
 
-/// Every property, broker's first, in the order in which a person would look for them.
+/// Every property, in the order in which a person would look for them.
+pub static PROPERTIES: &[Property] = &ALL;
+
+const TABLES: [&[Property]; 4] = [MAIN, coordinators::TABLE, security::TABLE, others::TABLE];
+
+static ALL: [Property;
+    MAIN.len() + coordinators::TABLE.len() + security::TABLE.len() + others::TABLE.len()] = {
+    let mut all = [MAIN[0]; _];
+    let (mut table, mut count) = (0, 0);
+    while table < TABLES.len() {
+        let mut at = 0;
+        while at < TABLES[table].len() {
+            all[count] = TABLES[table][at];
+            (at, count) = (at + 1, count + 1);
+        }
+        table += 1;
+    }
+    all
+};
+
+/// What a person looks for first: the broker's own properties, then the topics'.
 #[rustfmt::skip] // one property per two lines reads as a table
-pub static PROPERTIES: &[Property] = &[
+const MAIN: &[Property] = &[
     // -- identity
     int("node.id").default("1").at_least(0).high()
         .doc("The id of this broker, unique in its cluster."),

@@ -30,8 +30,13 @@ pub enum Check {
     BetweenOrMinusOne(i64, i64),
     /// A string, or each element of a list, of these.
     OneOf(&'static [&'static str]),
+    /// A string of these, in capitals or not.
+    OneOfAnyCase(&'static [&'static str]),
     /// `*`, or a list of `partition:broker`.
     ThrottledReplicas,
+    /// `latest`, `earliest`, or `by_duration:` and a duration of ISO 8601 in days, hours, minutes and
+    /// seconds.
+    OffsetReset,
 }
 
 /// How much a reader should care, as Kafka ranks it.
@@ -63,6 +68,10 @@ pub enum Scope {
     /// A topic: CreateTopics and the like. Its default comes from the first of these broker properties
     /// that is set; hours and minutes are converted (Kafka's `ServerTopicConfigSynonyms`).
     Topic(&'static [&'static str]),
+    /// A group: its default is that broker property's value.
+    Group(&'static str),
+    /// A client metrics subscription (KIP-714).
+    ClientMetrics,
 }
 
 /// What Millstream does with the property.
@@ -128,7 +137,8 @@ kinds!(
     long Long,
     double Double,
     list List,
-    class Class
+    class Class,
+    password Password
 );
 
 impl Property {
@@ -170,6 +180,14 @@ impl Property {
     }
     pub(super) const fn topic(mut self, broker_synonyms: &'static [&'static str]) -> Property {
         self.scope = Scope::Topic(broker_synonyms);
+        self
+    }
+    pub(super) const fn group(mut self, broker_name: &'static str) -> Property {
+        self.scope = Scope::Group(broker_name);
+        self
+    }
+    pub(super) const fn client_metrics(mut self) -> Property {
+        self.scope = Scope::ClientMetrics;
         self
     }
     pub(super) const fn later(mut self, reason: &'static str) -> Property {
@@ -263,7 +281,9 @@ impl Property {
             Check::Between(low, high) => format!("{low} to {high}"),
             Check::BetweenOrMinusOne(low, high) => format!("{low} to {high}, or -1"),
             Check::OneOf(valid) => format!("of: {}", valid.join(", ")),
+            Check::OneOfAnyCase(valid) => format!("of: {}", valid.join(", ")),
             Check::ThrottledReplicas => "* or partition:broker, ...".into(),
+            Check::OffsetReset => "latest, earliest or by_duration:PnDTnHnMn.nS".into(),
         };
         match (unit, check.as_str()) {
             ("", _) => check,
@@ -286,8 +306,12 @@ pub enum Refusal {
     OutsideOrMinusOne(i64, i64),
     /// None of these.
     NoneOf(&'static [&'static str]),
+    /// None of these in any case.
+    NoneOfAnyCase(&'static [&'static str]),
     /// Not a list of replicas.
     NotReplicas,
+    /// Not where to begin.
+    NotOffsetReset,
 }
 
 impl Refusal {
@@ -309,6 +333,13 @@ impl Refusal {
                 format!("Value must be between {low} and {high} or equal to -1")
             }
             Refusal::NoneOf(valid) => format!("String must be one of: {}", valid.join(", ")),
+            Refusal::NoneOfAnyCase(valid) => format!(
+                "String must be one of (case insensitive): {}",
+                valid.join(", ")
+            ),
+            Refusal::NotOffsetReset => {
+                "Must be latest, earliest or by_duration:PnDTnHnMn.nS".into()
+            }
             Refusal::NotReplicas => {
                 "Must be '*' or a list of [partitionId]:[brokerId] separated by commas".into()
             }
@@ -336,7 +367,10 @@ impl Refusal {
             Refusal::Below(_) => format!("{value} is too small{bounds}"),
             Refusal::Above(_) => format!("{value} is too large{bounds}"),
             Refusal::OutsideOrMinusOne(..) => format!("{value} is out of bounds{bounds}"),
-            Refusal::NoneOf(_) | Refusal::NotReplicas => {
+            Refusal::NoneOf(_)
+            | Refusal::NoneOfAnyCase(_)
+            | Refusal::NotReplicas
+            | Refusal::NotOffsetReset => {
                 format!("'{value}' is not valid{bounds}")
             }
         }
@@ -361,9 +395,51 @@ impl Check {
     fn string(&self, text: &str) -> Result<(), Refusal> {
         match self {
             Check::OneOf(valid) if !valid.contains(&text) => Err(Refusal::NoneOf(valid)),
+            Check::OneOfAnyCase(valid) if !valid.iter().any(|it| it.eq_ignore_ascii_case(text)) => {
+                Err(Refusal::NoneOfAnyCase(valid))
+            }
+            Check::OffsetReset if !is_offset_reset(text) => Err(Refusal::NotOffsetReset),
             _ => Ok(()),
         }
     }
+}
+
+fn is_offset_reset(text: &str) -> bool {
+    match text.split_once(':') {
+        None => text == "latest" || text == "earliest",
+        Some((by, duration)) => by == "by_duration" && is_duration(duration),
+    }
+}
+
+/// `PnDTnHnMn.nS`: each part may be missing, but not all, and none after a bare `T`.
+fn is_duration(text: &str) -> bool {
+    let Some(parts) = text
+        .to_ascii_uppercase()
+        .strip_prefix('P')
+        .map(str::to_owned)
+    else {
+        return false;
+    };
+    let (days, time) = match parts.split_once('T') {
+        Some((days, time)) if !time.is_empty() => (days, time),
+        Some(_) => return false,
+        None => (parts.as_str(), ""),
+    };
+    let mut rest = time;
+    for unit in ['H', 'M', 'S'] {
+        if let Some((number, after)) = rest.split_once(unit) {
+            let digits = number.replacen('.', "", usize::from(unit == 'S'));
+            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return false;
+            }
+            rest = after;
+        }
+    }
+    let is_days = |days: &str| {
+        days.strip_suffix('D')
+            .is_some_and(|days| !days.is_empty() && days.bytes().all(|it| it.is_ascii_digit()))
+    };
+    rest.is_empty() && (is_days(days) || (days.is_empty() && !time.is_empty()))
 }
 
 /// The elements of a list as Kafka splits it: at commas, blanks around them dropped.

@@ -94,18 +94,28 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// Whether a topic may be given this setting. The error is Kafka's wording, for the client, whose code
-/// is INVALID_CONFIG.
-pub fn validate_topic_override(name: &str, value: &str) -> Result<(), String> {
-    let property =
-        topic_property(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+/// Whether a topic may have these settings. The error is Kafka's wording, for the client, whose code is
+/// INVALID_CONFIG: an unknown name, else a bad value, else values that contradict each other.
+pub fn validate_topic(
+    broker: &BrokerConfig,
+    settings: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    TopicConfig::resolve(broker, settings)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+fn validate_override(name: &str, value: &str) -> Result<(), String> {
+    let property = topic_property(name).expect("names come first");
     property
         .normalise(value)
         .map_err(|refusal| refusal.to_kafka(property, value))?;
     if name == "remote.storage.enable" && value.trim().eq_ignore_ascii_case("true") {
-        return Err(format!(
-            "Invalid value {value} for configuration {name}: This broker has no tiered storage"
-        ));
+        return Err(
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured \
+             with remote log storage."
+                .into(),
+        );
     }
     Ok(())
 }
@@ -117,8 +127,13 @@ impl TopicConfig {
         broker: &BrokerConfig,
         overrides: &BTreeMap<String, String>,
     ) -> Result<TopicConfig, ConfigError> {
+        for name in overrides.keys() {
+            if topic_property(name).is_none() {
+                return Err(refusal(format!("Unknown topic config name: {name}")));
+            }
+        }
         for (name, value) in overrides {
-            validate_topic_override(name, value).map_err(refusal)?;
+            validate_override(name, value).map_err(refusal)?;
         }
         let value = |property: &Property| match overrides.get(property.name) {
             Some(value) => Some(property.normalise(value).expect("validated above")),

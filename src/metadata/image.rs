@@ -99,6 +99,13 @@ impl Resource {
     /// Kafka's type of a broker's configuration.
     pub const BROKER: i8 = 4;
 
+    /// Kafka's type of a broker's loggers, which are not kept in the metadata.
+    pub const BROKER_LOGGER: i8 = 8;
+    /// Kafka's type of a client metrics subscription.
+    pub const CLIENT_METRICS: i8 = 16;
+    /// Kafka's type of a group's configuration.
+    pub const GROUP: i8 = 32;
+
     /// A topic's configuration.
     pub fn topic(name: &str) -> Resource {
         Resource {

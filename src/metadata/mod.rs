@@ -16,6 +16,7 @@
 //! - Everything that the log has said is kept, understood by the broker or not, and is in a snapshot.
 
 mod brokers;
+mod configs;
 mod features;
 mod files;
 mod image;
@@ -30,6 +31,9 @@ mod topics;
 pub mod versions;
 
 pub use brokers::unregister_broker;
+pub use configs::{
+    ConfigChange, ConfigEdit, ConfigRules, ConfigStep, SettingsCheck, alter_configs,
+};
 pub use features::{FeatureUpdate, UpgradeType, update_features};
 pub use files::{CleanShutdown, FileFault, MetaProperties, QuorumState};
 pub use image::{

@@ -42,7 +42,8 @@ pub struct Refusal {
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl Refusal {
-    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
+    /// A refusal with this code and these words.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
         let mut message = message.into();
         // It may quote what the client sent, which old versions cannot take back: their strings end at
         // 32,767 bytes.

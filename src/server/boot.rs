@@ -74,6 +74,7 @@ pub fn boot(
     let advertised: Vec<Endpoint> = listeners.iter().map(|it| it.advertised.clone()).collect();
     let metadata = open_metadata(config, disk, &directories, &advertised, &mut random, now)?;
     let image = Arc::new(metadata.state.image.clone());
+    let config = &crate::shard::effective(config, &image);
     let opener = Opener {
         config,
         disk,

@@ -57,7 +57,7 @@ macro_rules! context_of {
         Context {
             now: $now,
             image: $worker.shard.image(),
-            config: &$worker.config,
+            config: $worker.shard.config(),
             identity: &$worker.identity,
             session: &mut $live.session,
             shards: $worker.shards,
@@ -560,7 +560,7 @@ impl Worker {
         }
         match result {
             Ok((socket, peer)) => {
-                match self.door.enter(peer.ip(), &self.config) {
+                match self.door.enter(peer.ip(), self.shard.config()) {
                     Ok(to) => {
                         let mail = Mail::Connection {
                             socket,

@@ -1,7 +1,8 @@
 //! What is asked of the shard that owns the metadata log, and what it answers.
 
 use crate::metadata::{
-    CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, QuotaChange, Refusal,
+    ConfigChange, CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, QuotaChange,
+    Refusal, Resource,
 };
 use crate::types::{NodeId, ProducerId, TopicId, Uuid};
 use crate::wire::ErrorCode;
@@ -31,6 +32,13 @@ pub enum AdminAsk {
     },
     /// Change what is answered item by item.
     Alter(Alteration),
+    /// Change settings.
+    AlterConfigs {
+        /// Whose, and how; no resource stands twice.
+        changes: Vec<ConfigChange>,
+        /// Say only what would happen.
+        validate_only: bool,
+    },
     /// A producer id that nobody has had.
     ProducerId,
 }
@@ -96,6 +104,8 @@ pub enum AdminAnswer {
     Deleted(Vec<TopicDeleted>),
     /// One per item.
     Altered(Vec<Result<(), Refusal>>),
+    /// One per resource, in the order asked.
+    Configured(Vec<(Resource, Result<(), Refusal>)>),
     /// The id.
     ProducerId(Result<ProducerId, ErrorCode>),
 }

@@ -9,6 +9,7 @@
 use super::admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
 use super::mail::{Answer, Ask, Mail};
 use super::random::Random;
+use super::settings;
 use super::{Outbox, QuorumState, ReturnTo, Shard, Waiting};
 use crate::batch::{self, Rules, TimestampType};
 use crate::config::{self, BrokerConfig};
@@ -131,7 +132,7 @@ impl Controller {
                     &topics,
                     validate_only,
                     defaults,
-                    &check_topic_config,
+                    &|settings| config::validate_topic(config, settings),
                     &mut || random.bytes(),
                 );
                 let answer = AdminAnswer::Created(decision.outcome);
@@ -152,6 +153,15 @@ impl Controller {
             AdminAsk::Alter(alteration) => {
                 let (records, results) = self.alter(alteration);
                 (records, Then::Answer(from, AdminAnswer::Altered(results)))
+            }
+            AdminAsk::AlterConfigs {
+                changes,
+                validate_only,
+            } => {
+                let image = &self.state.image;
+                let decision = settings::alter(image, config, &changes, validate_only);
+                let answer = AdminAnswer::Configured(decision.outcome);
+                (decision.records, Then::Answer(from, answer))
             }
             AdminAsk::ProducerId => {
                 match metadata::allocate_producer_ids(&self.state.image, self.node) {
@@ -467,12 +477,6 @@ const OWN_BATCH: Rules = Rules {
     compressed: batch::Look::Header,
 };
 
-fn check_topic_config(settings: &BTreeMap<String, String>) -> Result<(), String> {
-    settings
-        .iter()
-        .try_for_each(|(name, value)| config::validate_topic_override(name, value))
-}
-
 fn storage_failure() -> Refusal {
     Refusal {
         code: ErrorCode::KAFKA_STORAGE_ERROR,
@@ -506,6 +510,12 @@ fn storage_failed(ask: &AdminAsk) -> AdminAnswer {
         AdminAsk::Alter(alteration) => {
             AdminAnswer::Altered(vec![Err(storage_failure()); alteration.items()])
         }
+        AdminAsk::AlterConfigs { changes, .. } => AdminAnswer::Configured(
+            changes
+                .iter()
+                .map(|change| (change.resource.clone(), Err(storage_failure())))
+                .collect(),
+        ),
         AdminAsk::ProducerId => AdminAnswer::ProducerId(Err(ErrorCode::KAFKA_STORAGE_ERROR)),
     }
 }
@@ -538,6 +548,12 @@ fn all_failed(answer: AdminAnswer) -> AdminAnswer {
             results
                 .into_iter()
                 .map(|result| result.and_then(|()| Err(storage_failure())))
+                .collect(),
+        ),
+        AdminAnswer::Configured(resources) => AdminAnswer::Configured(
+            resources
+                .into_iter()
+                .map(|(resource, result)| (resource, result.and_then(|()| Err(storage_failure()))))
                 .collect(),
         ),
         AdminAnswer::ProducerId(_) => AdminAnswer::ProducerId(Err(ErrorCode::KAFKA_STORAGE_ERROR)),

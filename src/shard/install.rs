@@ -106,6 +106,7 @@ impl Shard {
     }
 
     pub(super) fn install(&mut self, from: ReturnTo, change: Arc<Change>, out: &mut Outbox) {
+        self.take_settings(&change.image);
         self.tickets += 1;
         let install = self.tickets;
         let mut missing = 0;

@@ -20,6 +20,7 @@ mod offsets;
 mod produce;
 mod quotas;
 mod random;
+mod settings;
 mod stop;
 
 pub use admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
@@ -34,6 +35,7 @@ pub use mail::{
 };
 pub use quotas::{Debit, Resource};
 pub use random::Random;
+pub use settings::effective;
 pub use stop::{LOCK, LOG_STARTS};
 
 use crate::config::{BrokerConfig, TopicConfig};
@@ -204,6 +206,11 @@ impl Shard {
     /// This shard's id.
     pub fn id(&self) -> ShardId {
         self.id
+    }
+
+    /// The broker's configuration, dynamic settings included.
+    pub fn config(&self) -> &Arc<BrokerConfig> {
+        &self.config
     }
 
     /// The cluster as this shard knows it.

@@ -2,6 +2,7 @@
 
 use crate::broker;
 use crate::client::{Client, versions};
+use crate::settings;
 use millstream::wire::{
     ApiKey, DescribeConfigsProperty, DescribeConfigsRequest, DescribeConfigsResource,
     DescribeConfigsResponse, DescribeConfigsResult, ErrorCode,
@@ -202,10 +203,94 @@ fn what_is_not_there_is_refused_with_a_reason() {
 }
 
 #[test]
-fn the_cluster_has_no_dynamic_defaults_of_its_own_making() {
+fn the_empty_name_shows_what_is_set_for_all_brokers_and_nothing_else() {
+    let directory = broker::Directory::new();
+    let broker = broker::Broker::start(&directory, &["num.shards=1"]);
+    let mut client = broker.client();
+    let shown = |client: &mut Client| -> Vec<(String, Option<String>, i8, bool)> {
+        let mut all = request(BROKER, "", None);
+        all.include_synonyms = true;
+        let result = describe(client, NEWEST, &all);
+        assert_eq!(result.error_code, ErrorCode::NONE);
+        let one = |it: &DescribeConfigsProperty<'_>| {
+            assert_eq!(it.synonyms.len(), 1);
+            assert_eq!(it.synonyms[0].source, it.config_source);
+            let value = it.value.as_deref().map(String::from);
+            (it.name.to_string(), value, it.config_source, it.read_only)
+        };
+        result.configs.iter().map(one).collect()
+    };
+    // Kafka's first start sets this one, and so does ours.
+    let min_isr = ("min.insync.replicas".into(), Some("1".into()), 3, false);
+    assert_eq!(shown(&mut client), std::slice::from_ref(&min_isr));
+    settings::set(&mut client, BROKER, "", "log.retention.ms", " 5000");
+    let retention = ("log.retention.ms".into(), Some("5000".into()), 3, false);
+    assert_eq!(shown(&mut client), [retention, min_isr]);
+    broker.stop();
+}
+
+#[test]
+fn the_one_logger_is_shown_with_its_level() {
     let mut client = broker::shared().client();
-    let result = describe(&mut client, NEWEST, &request(BROKER, "", None));
+    let result = describe(&mut client, NEWEST, &request(settings::LOGGER, "1", None));
     assert_eq!(result.error_code, ErrorCode::NONE);
+    assert_eq!(result.configs.len(), 1);
+    let root = &result.configs[0];
+    assert_eq!((&*root.name, root.value.as_deref()), ("root", Some("INFO")));
+    assert_eq!((root.config_source, root.read_only), (6, true));
+    for name in ["", "2", "x"] {
+        let result = describe(&mut client, NEWEST, &request(settings::LOGGER, name, None));
+        assert_eq!(result.error_code, ErrorCode::INVALID_REQUEST, "{name:?}");
+    }
+}
+
+#[test]
+fn groups_and_client_metrics_show_their_defaults_before_anybody_has_set_one() {
+    let mut client = broker::shared().client();
+    for (kind, count) in [(settings::GROUP, 11), (settings::METRICS, 3)] {
+        let result = describe(&mut client, NEWEST, &request(kind, "describe-new", None));
+        assert_eq!(result.error_code, ErrorCode::NONE);
+        assert_eq!(result.configs.len(), count);
+        for property in &result.configs {
+            assert!(property.value.is_some(), "{}", property.name);
+            assert_eq!(
+                (property.config_source, property.read_only),
+                (DEFAULT, false)
+            );
+        }
+        let result = describe(&mut client, NEWEST, &request(kind, "", None));
+        assert_eq!(result.error_code, ErrorCode::INVALID_REQUEST);
+    }
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let directory = broker::Directory::new();
+    let secret = "ssl.keystore.password=hush";
+    let broker = broker::Broker::start(&directory, &["num.shards=1", secret]);
+    let mut all = request(BROKER, "1", None);
+    all.include_synonyms = true;
+    let result = describe(&mut broker.client(), NEWEST, &all);
+    let password = find(&result, "ssl.keystore.password");
+    assert!(password.is_sensitive && password.value.is_none());
+    assert_eq!((password.config_type, password.config_source), (9, OF_FILE));
+    assert!(password.synonyms.iter().all(|it| it.value.is_none()));
+    assert!(!format!("{result:?}").contains("hush"));
+    assert!(result.configs.len() > 320, "{}", result.configs.len());
+    broker.stop();
+}
+
+#[test]
+fn a_kind_that_nobody_knows_spoils_the_whole_request() {
+    let broker = broker::shared();
+    broker.topic("configs-spoilt", 1);
+    let mut both = request(TOPIC, "configs-spoilt", None);
+    both.resources.extend(request(64, "x", None).resources);
+    let response: DescribeConfigsResponse = broker.client().call(NEWEST, &both);
+    for result in &response.results {
+        assert_eq!(result.error_code, ErrorCode::INVALID_REQUEST);
+        assert!(result.configs.is_empty());
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! machine may be busy, and exact downwards, because a broker is never early.
 
 mod alter_client_quotas;
+mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -24,12 +25,15 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod dynamic_settings;
 mod elect_leaders;
 mod fetch;
 mod fetch_sessions;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod lifecycle;
+mod list_config_resources;
 mod list_offsets;
 mod list_partition_reassignments;
 mod log_files;
@@ -40,6 +44,7 @@ mod produce_checks;
 mod readme;
 mod records;
 mod scale;
+mod settings;
 mod shards;
 mod unregister_broker;
 mod update_features;

@@ -32,6 +32,10 @@ fn warnings(text: &str) -> Vec<String> {
         .collect()
 }
 
+fn topic_may_have(settings: &[(&str, &str)]) -> Result<(), String> {
+    validate_topic(&config(""), &overrides(settings))
+}
+
 fn overrides(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = settings.iter().map(|(n, v)| (n.to_string(), v.to_string()));
     owned.collect()
@@ -56,9 +60,14 @@ fn every_default_of_the_table_is_valid_and_normal() {
 fn no_property_stands_twice_and_each_is_documented() {
     let mut names = BTreeSet::new();
     for property in PROPERTIES {
-        let is_topic = property.scope != Scope::Broker;
+        let kind = match property.scope {
+            Scope::Broker => 4,
+            Scope::Topic(_) => 2,
+            Scope::ClientMetrics => 16,
+            Scope::Group(_) => 32,
+        };
         assert!(
-            names.insert((property.name, is_topic)),
+            names.insert((property.name, kind)),
             "{} twice",
             property.name
         );
@@ -493,7 +502,7 @@ fn a_bad_topic_setting_is_refused_in_kafkas_words() {
             "Invalid value x for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE",
         ),
     ] {
-        assert_eq!(validate_topic_override(name, value).unwrap_err(), words);
+        assert_eq!(topic_may_have(&[(name, value)]).unwrap_err(), words);
     }
     for (name, value) in [
         ("cleanup.policy", ""),
@@ -506,14 +515,15 @@ fn a_bad_topic_setting_is_refused_in_kafkas_words() {
         ("leader.replication.throttled.replicas", "0:1,1:2"),
         ("internal.segment.bytes", "5"),
     ] {
-        assert_eq!(
-            validate_topic_override(name, value),
-            Ok(()),
-            "{name}={value}"
-        );
+        assert_eq!(topic_may_have(&[(name, value)]), Ok(()), "{name}={value}");
     }
-    assert!(validate_topic_override("leader.replication.throttled.replicas", "x").is_err());
-    assert!(validate_topic_override("remote.storage.enable", "true").is_err());
+    assert!(topic_may_have(&[("leader.replication.throttled.replicas", "x")]).is_err());
+    assert!(topic_may_have(&[("remote.storage.enable", "true")]).is_err());
+    // An unknown name goes before a bad value, whatever their order.
+    assert_eq!(
+        topic_may_have(&[("flush.ms", "x"), ("no.such", "1")]).unwrap_err(),
+        "Unknown topic config name: no.such"
+    );
 }
 
 #[test]
@@ -540,7 +550,7 @@ fn an_internal_size_beyond_any_file_is_refused() {
 fn a_topic_is_described_with_every_visible_property_and_where_it_comes_from() {
     let broker = config("log.segment.bytes=2000000\nlog.retention.hours=1");
     let own = overrides(&[("segment.bytes", "3000000")]);
-    let entries = describe_topic(&own, &BTreeMap::new(), &broker);
+    let entries = describe_topic(&own, &broker);
     assert!(entries.is_sorted_by_key(|entry| &entry.name));
     assert!(
         entries
@@ -584,6 +594,10 @@ fn printed(entry: &Entry) -> String {
                 Source::StaticBroker => "STATIC_BROKER_CONFIG",
                 Source::Default => "DEFAULT_CONFIG",
                 Source::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+                Source::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+                Source::BrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+                Source::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+                Source::Group => "DYNAMIC_GROUP_CONFIG",
             };
             format!("{source}:{}={}", synonym.name, value(&synonym.value))
         })
@@ -609,10 +623,10 @@ fn described_by_kafka() -> BrokerConfig {
 
 #[test]
 fn what_the_cluster_has_as_default_stands_before_the_brokers_file() {
-    let broker = config("min.insync.replicas=3");
     let cluster = overrides(&[("min.insync.replicas", "2")]);
+    let broker = config("min.insync.replicas=3").with_dynamic(&cluster, &BTreeMap::new());
     let of = |own: &[(&str, &str)]| {
-        let entries = describe_topic(&overrides(own), &cluster, &broker);
+        let entries = describe_topic(&overrides(own), &broker);
         let entry = entries.iter().find(|it| it.name == "min.insync.replicas");
         let entry = entry.unwrap();
         let sources: Vec<i8> = entry.synonyms.iter().map(|s| s.source as i8).collect();
@@ -626,7 +640,7 @@ fn what_the_cluster_has_as_default_stands_before_the_brokers_file() {
 #[test]
 fn a_topic_is_described_as_kafka_describes_it() {
     let own = overrides(&[("segment.bytes", "3000000")]);
-    let entries = describe_topic(&own, &BTreeMap::new(), &described_by_kafka());
+    let entries = describe_topic(&own, &described_by_kafka());
     let ours: Vec<String> = entries.iter().map(printed).collect();
     let theirs: Vec<&str> = include_str!("kafka-topic.txt").lines().collect();
     assert_eq!(ours, theirs);
@@ -634,18 +648,29 @@ fn a_topic_is_described_as_kafka_describes_it() {
 
 #[test]
 fn a_broker_is_described_as_kafka_describes_it_but_for_our_defaults() {
-    let entries = describe_broker(&described_by_kafka());
+    // What Kafka's first start sets for all brokers.
+    let cluster = overrides(&[("min.insync.replicas", "1")]);
+    let broker = described_by_kafka().with_dynamic(&cluster, &BTreeMap::new());
+    let entries = describe_broker(&broker);
     let ours: BTreeSet<String> = entries.iter().map(printed).collect();
     let theirs: BTreeSet<String> = include_str!("kafka-broker.txt")
         .lines()
         .map(str::to_owned)
         .collect();
-    let different: Vec<&str> = ours
-        .difference(&theirs)
-        .map(|line| line.trim().split('=').next().unwrap())
-        .collect();
+    let name = |line: &String| line.trim().split('=').next().unwrap().to_owned();
+    // Nothing of Kafka's is missing.
+    let described: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
+    let missing: Vec<String> = theirs.difference(&ours).map(name).collect();
     assert_eq!(
-        different,
+        missing
+            .iter()
+            .filter(|name| !described.contains(&name.as_str()))
+            .count(),
+        0,
+        "{missing:?}"
+    );
+    assert_eq!(
+        ours.difference(&theirs).map(name).collect::<Vec<_>>(),
         [
             "controller.listener.names",
             "fetch.cold.mode",

@@ -1,0 +1,98 @@
+//! Settings that change while the broker runs: which are allowed, and how a shard takes them over.
+
+use super::Shard;
+use super::install::{log_config, topic_config};
+use crate::config::{self, BrokerConfig, Unfit};
+use crate::metadata::{self, ConfigChange, ConfigRules, Decision, Image, Refusal, Resource};
+use crate::types::NodeId;
+use crate::wire::ErrorCode;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Decides about changes of settings.
+pub(super) fn alter(
+    image: &Image,
+    config: &BrokerConfig,
+    changes: &[ConfigChange],
+    validate_only: bool,
+) -> Decision<Vec<(Resource, Result<(), Refusal>)>> {
+    let rules = ConfigRules {
+        list: &config::list_default,
+        check: &|resource, settings| check(config, resource, settings),
+    };
+    metadata::alter_configs(image, changes, validate_only, &rules)
+}
+
+/// Whether the resource may have these settings and no others.
+fn check(
+    config: &BrokerConfig,
+    resource: &Resource,
+    settings: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
+    let name = &resource.name;
+    let request = |why: String| Refusal::new(ErrorCode::INVALID_REQUEST, why);
+    let invalid = |why: String| Refusal::new(ErrorCode::INVALID_CONFIG, why);
+    match resource.kind {
+        Resource::TOPIC if name.is_empty() => {
+            Err(request("Default topic resources are not allowed.".into()))
+        }
+        Resource::TOPIC => {
+            metadata::check_topic_name(name)
+                .map_err(|why| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why))?;
+            config::validate_topic(config, settings).map_err(invalid)
+        }
+        Resource::BROKER => {
+            config::validate_broker(config, settings, !name.is_empty()).map_err(request)
+        }
+        Resource::CLIENT_METRICS if name.is_empty() => {
+            Err(request("Subscription name can't be empty".into()))
+        }
+        Resource::CLIENT_METRICS => {
+            config::validate_client_metrics(settings).map_err(|unfit| match unfit {
+                Unfit::Request(why) => request(why),
+                Unfit::Config(why) => invalid(why),
+            })
+        }
+        Resource::GROUP if name.is_empty() => {
+            Err(request("Default group resources are not allowed.".into()))
+        }
+        Resource::GROUP => config::validate_group(config, settings).map_err(invalid),
+        kind => Err(request(format!("Unknown resource type {kind}"))),
+    }
+}
+
+/// The broker's configuration under the dynamic settings of this image.
+pub fn effective(config: &Arc<BrokerConfig>, image: &Image) -> Arc<BrokerConfig> {
+    let (cluster, own) = dynamic(image, config.node_id);
+    match config.has_dynamic(cluster, own) {
+        true => config.clone(),
+        false => Arc::new(config.with_dynamic(cluster, own)),
+    }
+}
+
+fn dynamic(image: &Image, node: NodeId) -> (&BTreeMap<String, String>, &BTreeMap<String, String>) {
+    static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+    let own = image.config(&Resource::broker(node));
+    (image.cluster_config(), own.map_or(&NOTHING, |set| &**set))
+}
+
+impl Shard {
+    /// Puts the dynamic settings of a broker into force: for what it does itself, and as defaults of
+    /// every topic's.
+    pub(super) fn take_settings(&mut self, image: &Image) {
+        let config = effective(&self.config, image);
+        if Arc::ptr_eq(&config, &self.config) {
+            return;
+        }
+        self.config = config;
+        let mut by_topic = BTreeMap::new();
+        for partition in self.slots.iter_mut().flatten() {
+            let topic = by_topic
+                .entry(partition.topic.clone())
+                .or_insert_with_key(|topic| topic_config(&self.config, image, topic));
+            let log = log_config(&self.config, topic, partition.id);
+            partition.store.configure(log);
+            partition.config = topic.clone();
+        }
+    }
+}
