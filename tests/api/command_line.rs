@@ -165,6 +165,7 @@ fn programs_get_json() {
         "cluster api-versions --json",
         "cluster features --json",
         "cluster log-dirs --json",
+        "cluster quorum --json",
         "configs describe topic cli-json --json",
     ] {
         let out = run(command).ok();
@@ -189,6 +190,12 @@ fn the_cluster_is_shown_with_its_apis() {
     let fetch = apis.lines().find(|line| line.contains(" Fetch "));
     let words: Vec<&str> = fetch.expect("it serves Fetch").split_whitespace().collect();
     assert_eq!(words, ["1", "Fetch", "4", "18"]);
+    let quorum = run("cluster quorum").ok();
+    let lines: Vec<&str> = quorum.lines().collect();
+    assert!(lines[0].starts_with("leader 1  epoch "), "{quorum}");
+    let words: Vec<&str> = lines[2].split_whitespace().collect();
+    assert_eq!(words[..2], ["1", "leader"], "{quorum}");
+    assert_eq!((words[3], lines.len()), ("0", 3), "{quorum}");
     let features = run("cluster features").ok();
     assert!(features.contains("metadata.version"), "{features}");
     assert_eq!(

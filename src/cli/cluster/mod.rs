@@ -3,6 +3,7 @@
 mod apis;
 mod features;
 mod log_dirs;
+mod quorum;
 
 use super::client::{Client, Connect};
 use super::failure::Failure;
@@ -28,6 +29,8 @@ enum Command {
     /// Shows which features the brokers support and which level the cluster has agreed on.
     Features,
     LogDirs(log_dirs::LogDirs),
+    /// Shows who votes on the metadata log, who follows it, and how far each has come.
+    Quorum,
 }
 
 impl Cluster {
@@ -37,6 +40,7 @@ impl Cluster {
             Command::ApiVersions(versions) => versions.run(&self.connect),
             Command::Features => features::run(&self.connect),
             Command::LogDirs(directories) => directories.run(&self.connect),
+            Command::Quorum => quorum::run(&self.connect),
         }
     }
 }
