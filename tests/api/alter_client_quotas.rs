@@ -266,6 +266,48 @@ fn a_consumer_over_its_quota_gets_an_empty_answer_and_the_records_later() {
 }
 
 #[test]
+fn a_fetch_session_goes_on_after_a_fetch_that_was_held_back() {
+    let directory = Directory::new();
+    let quota = set("consumer_byte_rate", 100_000.0);
+    let (broker, topic) = limited(&directory, "session", quota);
+    let mut writer = broker.client();
+    for _ in 0..3 {
+        writer.append(&topic, 0, large(90_000));
+    }
+    let mut client = broker.client_named("session");
+    let mut fetch = |offset: Option<i64>, session_id, session_epoch| {
+        let partitions: Vec<_> = offset.map(|offset| (0, offset)).into_iter().collect();
+        let mut request = fetch_request(&topic, &partitions);
+        request.topics.retain(|topic| !topic.partitions.is_empty());
+        // One batch: with the start of the next one it would be just beyond the quota.
+        for topic in &mut request.topics {
+            topic.partitions[0].partition_max_bytes = 91_000;
+        }
+        request.session_id = session_id;
+        request.session_epoch = session_epoch;
+        client.send(FETCH, &request);
+        let (response, frame) = client.receive::<FetchResponse>(FETCH);
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        let (id, held_ms) = (response.session_id, response.throttle_time_ms);
+        let bytes: usize = fetched(response, frame)
+            .iter()
+            .map(|it| it.records.len())
+            .sum();
+        (id, held_ms, bytes)
+    };
+    let (id, held_ms, bytes) = fetch(Some(0), 0, 0);
+    assert!(id > 0 && held_ms == 0 && bytes > 90_000);
+    let (same, held_ms, bytes) = fetch(Some(1), id, 1);
+    assert!(same == id && held_ms > 0 && bytes == 0, "{held_ms} {bytes}");
+    // The session knows what is wanted, and that it was not told of it.
+    let mut later = (2..6).map(|epoch| fetch(None, id, epoch));
+    let (_, _, bytes) = later
+        .find(|(_, held_ms, _)| *held_ms == 0)
+        .expect("its time comes");
+    assert!(bytes > 90_000, "{bytes}");
+}
+
+#[test]
 fn request_percentage_holds_back_for_at_most_a_window() {
     let directory = Directory::new();
     let quota = set("request_percentage", 0.01);

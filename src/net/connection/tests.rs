@@ -736,6 +736,30 @@ fn reading_stops_while_the_peer_does_not_read() {
 }
 
 #[test]
+fn who_is_held_back_is_answered_but_not_read_until_the_time_has_come() {
+    let mut shard = Shard::new(1000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    shard.deliver(&mut connection, &framed(b"request"));
+    assert!(matches!(shard.operation(), Operation::Poll { .. }));
+    connection.hold_back(5_000);
+    let reply = Bytes::from_static(b"reply").into();
+    connection.reply(SlotId(0), reply, &mut shard.turn());
+    assert!(matches!(shard.operation(), Operation::Send { .. }));
+    connection.handle(Outcome::Sent(Ok(5)), &mut shard.turn());
+    connection.handle(Outcome::Ready(Interest::Readable), &mut shard.turn());
+    assert!(shard.operations.is_empty(), "it still reads");
+    assert_eq!(connection.poll_timeout(), Some(5_000));
+    shard.now = now_at(4_999);
+    connection.handle_timeout(&mut shard.turn());
+    assert!(shard.operations.is_empty(), "it reads too early");
+    shard.now = now_at(5_000);
+    connection.handle_timeout(&mut shard.turn());
+    assert!(matches!(shard.operation(), Operation::Receive { .. }));
+    assert!(connection.disconnect().is_none());
+}
+
+#[test]
 fn only_who_does_nothing_is_idle() {
     let idle_us = SETTINGS.idle_us.unwrap();
     let mut shard = Shard::new(1000);
