@@ -296,6 +296,40 @@ fn properties_are_shown_with_where_they_come_from() {
 }
 
 #[test]
+fn properties_are_set_appended_to_subtracted_from_and_deleted() {
+    run("topics create cli-alter-configs -p 1").ok();
+    let row = |name: &str| {
+        let shown = run(&format!(
+            "configs describe topic cli-alter-configs -p {name}"
+        ))
+        .ok();
+        let last = shown.lines().last().expect("a row");
+        last.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let alter = |change: &str| run(&format!("configs alter topic cli-alter-configs {change}"));
+    assert_eq!(
+        alter("--set segment.ms=60000 --append cleanup.policy=compact").ok(),
+        "altered topic 'cli-alter-configs'\n"
+    );
+    assert_eq!(row("segment.ms"), "segment.ms 60000 topic");
+    assert_eq!(row("cleanup.policy"), "cleanup.policy delete,compact topic");
+    alter("--subtract cleanup.policy=delete --delete segment.ms").ok();
+    assert_eq!(row("cleanup.policy"), "cleanup.policy compact topic");
+    assert_eq!(row("segment.ms"), "segment.ms 604800000 default");
+    assert_eq!(
+        alter("--set segment.ms=70000 --validate-only").ok(),
+        "topic 'cli-alter-configs' could be altered\n"
+    );
+    assert_eq!(row("segment.ms"), "segment.ms 604800000 default");
+    let refused = alter("--set segment.ms=soon").failed(1);
+    assert!(
+        refused.starts_with("millstream: topic 'cli-alter-configs': INVALID_CONFIG: ")
+            && refused.contains("`millstream configs describe"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn lines_become_records_and_records_lines() {
     run("topics create cli-lines -p 2").ok();
     let produced = run_with(

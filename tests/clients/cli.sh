@@ -64,6 +64,10 @@ same "offsets" "0 4 10 6 1 0 0 0" \
     "$(cli topics offsets "$topic-admin" | awk 'NR > 1 { print $2, $3, $4, $5 }' | paste -sd' ')"
 same "a property" "1048576 topic" \
     "$(cli configs describe topic "$topic-admin" | awk '$1 == "segment.bytes" { print $2, $3 }')"
+cli configs alter topic "$topic-admin" --set segment.ms=60000 --append cleanup.policy=compact >/dev/null || fail "alter"
+cli configs alter topic "$topic-admin" --subtract cleanup.policy=delete --delete segment.bytes >/dev/null || fail "alter"
+same "properties altered" "cleanup.policy=compact retention.ms=-1 segment.ms=60000" \
+    "$(cli configs describe topic "$topic-admin" | awk '$3 == "topic" { print $1 "=" $2 }' | paste -sd' ')"
 cli topics create "$topic-admin" >/dev/null 2>&1 && fail "a topic was created twice"
 cli topics delete "$topic-admin" >/dev/null || fail "delete"
 cli consume "$topic-admin" -e >/dev/null 2>&1 && fail "a topic that was deleted is read"
