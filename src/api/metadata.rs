@@ -43,10 +43,12 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: MetadataRequest<'_> = head.decode(&frame)?;
     let topics = request.topics.as_ref().map(|topics| {
-        let named = topics
-            .iter()
-            .map(|topic| (topic.topic_id, topic.name.as_deref().map(String::from)));
-        named.collect::<Vec<_>>()
+        let asked = topics.iter().map(|topic| {
+            // Java's client leaves the name empty, not null, when it asks by id.
+            let name = topic.name.as_deref().filter(|_| topic.topic_id.is_zero());
+            (topic.topic_id, name.map(String::from))
+        });
+        asked.collect::<Vec<_>>()
     });
     let asked = Asked {
         // Version 0 has no null: an empty list asks for all.

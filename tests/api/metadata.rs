@@ -234,13 +234,15 @@ fn topics_are_found_by_id() {
     let broker = broker::shared();
     let topic = broker.topic("metadata-by-id", 1);
     let mut client = broker.client();
-    for version in 12..=NEWEST {
+    // Java's client sends an empty name beside the id.
+    let names = [None, Some("")];
+    for (version, name) in (12..=NEWEST).flat_map(|version| names.map(|name| (version, name))) {
         let request = MetadataRequest {
             topics: Some(
                 [topic.id, Uuid([8; 16])]
                     .map(|topic_id| MetadataTopic {
                         topic_id,
-                        name: None,
+                        name: name.map(Into::into),
                     })
                     .into(),
             ),
