@@ -14,7 +14,7 @@ use crate::log::{self, FileKind, LogConfig, OffsetCheckpoint};
 use crate::metadata::{
     self, CleanShutdown, Image, MetaProperties, Quorum, QuorumState, Resource, State, VoterNode,
 };
-use crate::server::Worker;
+use crate::server::{Progress, Worker};
 use crate::shard::{
     Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
     RECOVERY_POINTS, Random, Shard, log_config, owner_of,
@@ -51,7 +51,7 @@ pub struct Listening {
 }
 
 /// Opens the log directories and makes the workers. `threads` logs are loaded at once; `seed` is all
-/// the randomness of the broker.
+/// the randomness of the broker; `progress` is kept up to date.
 ///
 /// # Errors
 /// Whatever keeps the broker from serving what is there.
@@ -62,6 +62,7 @@ pub fn boot(
     listeners: Vec<Listening>,
     seed: u64,
     now: Now,
+    progress: &Progress,
 ) -> Result<Vec<Worker>, StartError> {
     let mut random = Random::new(seed);
     let directories = open_directories(config, disk, &mut random)?;
@@ -82,6 +83,7 @@ pub fn boot(
         directories: &directories,
         image: &image,
         now,
+        progress,
     };
     let found = opener.open_partitions(threads)?;
     let points = recovery_points(directories.len(), &found);
@@ -533,6 +535,7 @@ struct Opener<'a> {
     directories: &'a [Directory],
     image: &'a Image,
     now: Now,
+    progress: &'a Progress,
 }
 
 /// A partition to be opened.
@@ -582,6 +585,7 @@ impl Opener<'_> {
                 epoch: partition.leader_epoch,
             });
         }
+        self.progress.expect(all.len());
         self.open_all(&all, threads)
     }
 
@@ -703,6 +707,7 @@ impl Opener<'_> {
             files::note(self.disk, &path, text.as_bytes())
                 .map_err(|error| at(&one.path, &error))?;
         }
+        self.progress.opened();
         Ok(FoundPartition {
             id: one.id,
             topic: one.topic.clone(),

@@ -6,7 +6,7 @@ use crate::world::{Boot, Event, Node, Outbox};
 use millstream::api::Endpoint;
 use millstream::config::BrokerConfig;
 use millstream::io::Disk;
-use millstream::server::{self, Listening, Worker};
+use millstream::server::{self, Listening, Progress, Worker};
 use millstream::shard::{self, Mail};
 use millstream::store::Task;
 use millstream::types::Now;
@@ -80,6 +80,15 @@ pub fn boot(plan: &Plan) -> Boot<Worker> {
                 },
             })
             .collect();
-        server::boot(&config, &**disk, 1, listeners, seed, now).map_err(|error| error.to_string())
+        server::boot(
+            &config,
+            &**disk,
+            1,
+            listeners,
+            seed,
+            now,
+            &Progress::default(),
+        )
+        .map_err(|error| error.to_string())
     })
 }
