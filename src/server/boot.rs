@@ -377,7 +377,13 @@ fn open_metadata(
         state.position.end,
         "the log is what was replayed"
     );
-    let store = Store::new(Controller::TOKEN_SLOT, path, opened.log, opened.active);
+    let store = Store::new(
+        Controller::TOKEN_SLOT,
+        path,
+        opened.log,
+        opened.active,
+        opened.recovery_point,
+    );
     Ok(ControllerSeed {
         node: config.node_id,
         epoch,
@@ -482,6 +488,8 @@ fn metadata_log_config(config: &BrokerConfig) -> LogConfig {
         segment_bytes: config.metadata_segment_bytes,
         segment_ms: config.metadata_segment_ms,
         segment_jitter_ms: 0,
+        // Every append to it is synced.
+        flush_messages: i64::MAX,
         ..config.topic_defaults.clone()
     };
     let id = PartitionId {

@@ -185,6 +185,7 @@ impl Start {
             if deadline.is_some_and(|at| at <= now.monotonic_us) {
                 worker.handle(now, Event::Timeout, &mut out);
             }
+            worker.end_round(now, &mut out);
         }
     }
 }

@@ -250,6 +250,11 @@ impl Worker {
         self.settle(now, out);
     }
 
+    /// A round of events has been dealt with: to be called before what is in the outbox is submitted.
+    pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        self.shard.end_round(now, out);
+    }
+
     /// Has all shards begin the clean stop.
     fn stop(&mut self, out: &mut Outbox) {
         self.stop_asked = true;

@@ -32,6 +32,7 @@ mod elect_leaders;
 mod fetch;
 mod fetch_sessions;
 mod find_coordinator;
+mod flush;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod lifecycle;

@@ -28,7 +28,10 @@ impl Node for Worker {
             Event::Timeout => server::Event::Timeout,
             Event::Stop => server::Event::Stop,
         };
-        with_outbox(out, |inner| Worker::handle(self, now, event, inner));
+        with_outbox(out, |inner| {
+            Worker::handle(self, now, event, inner);
+            Worker::end_round(self, now, inner);
+        });
     }
 
     fn poll_timeout(&self) -> Option<u64> {
