@@ -14,8 +14,8 @@ use crate::net::{Part, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
 use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId};
 use crate::wire::{
-    DecodeError, ErrorCode, FetchPartitionResponse, FetchRequest, FetchResponse,
-    FetchTopicResponse, Records,
+    DecodeError, ErrorCode, FetchAbortedTransaction, FetchPartitionResponse, FetchRequest,
+    FetchResponse, FetchTopicResponse, Records,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -398,7 +398,7 @@ impl Fetch {
                 last_stable_offset: state.last_stable.0,
                 log_start_offset: state.log_start.0,
                 aborted_transactions: match self.isolation {
-                    Isolation::ReadCommitted => Some(Vec::new()),
+                    Isolation::ReadCommitted => Some(part.aborted().collect()),
                     Isolation::ReadUncommitted | Isolation::Replica => None,
                 },
                 records: Records::Hole(length as usize),
@@ -458,6 +458,15 @@ impl FetchPart {
             .as_ref()
             .and_then(|it| it.range.as_ref())
             .map_or(0, |range| range.length)
+    }
+
+    /// The transactions of which they may hold aborted records.
+    fn aborted(&self) -> impl Iterator<Item = FetchAbortedTransaction> {
+        let aborted = self.result.iter().flat_map(|result| &result.aborted);
+        aborted.map(|it| FetchAbortedTransaction {
+            producer_id: it.producer.0,
+            first_offset: it.first.0,
+        })
     }
 
     /// Whether they lie in a segment that is closed.

@@ -52,7 +52,6 @@ pub(super) struct Mark {
 pub(super) struct Active {
     pub(super) tail: Tail,
     pub(super) indexes: Indexes,
-    pub(super) aborted: Vec<Aborted>,
     pub(super) modified: Timestamp,
 }
 
@@ -78,6 +77,9 @@ pub struct Log {
     sole_replica: bool,
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
+    /// The transactions that were aborted, by their markers: 32 bytes each, while their batches and the
+    /// marker take hundreds.
+    pub(super) aborted: VecDeque<Aborted>,
     pub(super) recent: Recent,
     pub(super) indexes: IndexCache,
     staged: VecDeque<StagedBatch>,
@@ -173,7 +175,6 @@ impl Log {
         let active = Active {
             tail,
             indexes: Indexes::default(),
-            aborted: Vec::new(),
             modified: created,
         };
         let producers = Producers::none(base);
@@ -184,7 +185,7 @@ impl Log {
             base,
             base,
             Epochs::default(),
-            producers,
+            (producers, VecDeque::new()),
         )
     }
 
@@ -196,7 +197,7 @@ impl Log {
         log_start: Offset,
         log_end: Offset,
         epochs: Epochs,
-        producers: Producers,
+        (producers, aborted): (Producers, VecDeque<Aborted>),
     ) -> Log {
         let mut log = Log {
             recent: Recent::new(config.recent_batches),
@@ -215,6 +216,7 @@ impl Log {
             sole_replica: true,
             epochs,
             producers,
+            aborted,
             staged: VecDeque::new(),
             producers_ahead: BTreeMap::new(),
             roll_due: false,
@@ -485,7 +487,6 @@ impl Log {
         let next = Active {
             tail: Tail::new(&self.config, new_base, now),
             indexes: Indexes::default(),
-            aborted: Vec::new(),
             modified: now,
         };
         let old = std::mem::replace(&mut self.active, next);
@@ -525,16 +526,13 @@ impl Log {
     }
 
     fn seal(&mut self) -> Sealed {
-        let Active {
-            tail,
-            indexes,
-            aborted,
-            ..
-        } = &mut self.active;
+        let Active { tail, indexes, .. } = &mut self.active;
         if let Some(entry) = tail.time_entry() {
             indexes.add_time(tail.base, entry);
         }
-        let txnindex: Vec<u8> = aborted.iter().flat_map(|entry| entry.encode()).collect();
+        let first = self.aborted.partition_point(|it| it.marker < tail.base);
+        let aborted = self.aborted.range(first..);
+        let txnindex: Vec<u8> = aborted.flat_map(|entry| entry.encode()).collect();
         Sealed {
             base: tail.base,
             size: tail.size,
@@ -599,6 +597,8 @@ impl Log {
         }
         let removed = self.sealed.pop_front()?;
         self.indexes.remove(removed.base);
+        let first = self.aborted.partition_point(|it| it.marker < end);
+        self.aborted.drain(..first);
         if end > self.log_start {
             self.settle(end, self.high, self.log_end);
             self.epochs.cut_before(end);
@@ -629,15 +629,20 @@ impl Log {
             };
         }
         let segment = self.segment_of(offset).base;
-        let index: &[u8] = match segment == self.active.tail.base {
-            true => &self.active.indexes.offsets,
-            false => self.indexes.peek(segment).map_or(&[], |index| index),
-        };
         Mark {
             offset,
             segment,
-            position: OffsetIndex::new(segment, index).floor(offset).0,
+            position: self.known_index(segment).floor(offset).0,
         }
+    }
+
+    /// A segment's offset index; empty if it is a sealed one whose index is not in memory.
+    pub(super) fn known_index(&self, segment: Offset) -> OffsetIndex<'_> {
+        let bytes: &[u8] = match segment == self.active.tail.base {
+            true => &self.active.indexes.offsets,
+            false => self.indexes.peek(segment).map_or(&[], |index| index),
+        };
+        OffsetIndex::new(segment, bytes)
     }
 
     /// The last segment whose base is at or below `offset`, else the first.

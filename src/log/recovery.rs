@@ -276,7 +276,14 @@ impl Loading<'_> {
         };
         let log_start = self.files.log_start.max(first);
         let mut epochs = self.read_epochs(log_start)?;
-        let (mut segments, last, cut, drop_segments, producers) = match self.files.clean {
+        let Outcome {
+            mut segments,
+            last,
+            cut,
+            dropped: drop_segments,
+            mut producers,
+            mut aborted,
+        } = match self.files.clean {
             true => self.read_clean(log_start)?,
             false => self.recover_all(log_start, &mut epochs)?,
         };
@@ -289,7 +296,7 @@ impl Loading<'_> {
         epochs.cut_before(log_start);
 
         segments.truncate(segments.len() - 1);
-        let mut producers = producers;
+        aborted.extend(last.aborted);
         let newest_known = self.newest_snapshot(log_start, log_end);
         if newest_known.is_none_or(|newest| newest < log_end)
             && let Some(snapshot) = producers.take_snapshot()
@@ -308,7 +315,6 @@ impl Loading<'_> {
         let active = Active {
             tail,
             indexes: last.indexes,
-            aborted: last.aborted,
             modified: last.segment.modified,
         };
         let text = epochs.text();
@@ -322,7 +328,7 @@ impl Loading<'_> {
                 log_start,
                 log_end,
                 epochs,
-                producers,
+                (producers, aborted.into()),
             ),
             cut,
             drop_segments,
@@ -359,13 +365,19 @@ impl Loading<'_> {
     }
 }
 
-type Outcome = (
-    Vec<Segment>,
-    Read,
-    Option<(Offset, u64)>,
-    Vec<Offset>,
-    Producers,
-);
+/// What the segments come to.
+struct Outcome {
+    segments: Vec<Segment>,
+    /// The last of them.
+    last: Read,
+    /// Where its file is to be cut.
+    cut: Option<(Offset, u64)>,
+    /// Segments behind the cut.
+    dropped: Vec<Offset>,
+    producers: Producers,
+    /// What was aborted in all segments but the last.
+    aborted: Vec<Aborted>,
+}
 
 impl Loading<'_> {
     /// After a crash: recovers from the segment that holds the recovery point on.
@@ -383,12 +395,9 @@ impl Loading<'_> {
         let base = self.files.segments[from].base;
         let mut producers = self.producers_at(base.max(log_start), log_start)?;
         let mut segments = Vec::with_capacity(count);
+        let mut aborted = Vec::new();
         for at in 0..from {
-            let read = match self.damaged_index(at)? {
-                None => self.trust(at)?,
-                Some(kind) => self.rebuild_sealed(at, kind, log_start)?.segment,
-            };
-            segments.push(read);
+            segments.push(self.read_sealed(at, log_start, &mut aborted)?);
         }
         for at in from..count {
             let read = self.recover(at, &mut producers, Some(epochs))?;
@@ -397,11 +406,19 @@ impl Loading<'_> {
             let length = segment.log.length();
             let Some(fault) = read.fault else {
                 if at + 1 == count {
-                    return Ok((segments, read, None, Vec::new(), producers));
+                    return Ok(Outcome {
+                        segments,
+                        last: read,
+                        cut: None,
+                        dropped: Vec::new(),
+                        producers,
+                        aborted,
+                    });
                 }
                 if producers.end() == read.end {
                     self.snapshots.push((read.end, producers.encode()));
                 }
+                aborted.extend(read.aborted);
                 continue;
             };
             self.found.push(Found::Cut {
@@ -418,9 +435,14 @@ impl Loading<'_> {
                     bytes: behind.iter().map(|segment| segment.log.length()).sum(),
                 });
             }
-            let cut = Some((segment.base, read.segment.size));
-            let dropped = behind.iter().map(|segment| segment.base).collect();
-            return Ok((segments, read, cut, dropped, producers));
+            return Ok(Outcome {
+                segments,
+                cut: Some((segment.base, read.segment.size)),
+                dropped: behind.iter().map(|segment| segment.base).collect(),
+                last: read,
+                producers,
+                aborted,
+            });
         }
         unreachable!("the last segment ends the loop")
     }
@@ -429,12 +451,9 @@ impl Loading<'_> {
     fn read_clean(&mut self, log_start: Offset) -> Result<Outcome, LoadError> {
         let count = self.files.segments.len();
         let mut segments = Vec::with_capacity(count);
+        let mut aborted = Vec::new();
         for at in 0..count - 1 {
-            let read = match self.damaged_index(at)? {
-                None => self.trust(at)?,
-                Some(kind) => self.rebuild_sealed(at, kind, log_start)?.segment,
-            };
-            segments.push(read);
+            segments.push(self.read_sealed(at, log_start, &mut aborted)?);
         }
         let mut cut = None;
         let at = count - 1;
@@ -474,7 +493,34 @@ impl Loading<'_> {
             true => self.producers_at(last.end, log_start)?,
             false => Producers::none(last.end),
         };
-        Ok((segments, last, cut, Vec::new(), producers))
+        Ok(Outcome {
+            segments,
+            last,
+            cut,
+            dropped: Vec::new(),
+            producers,
+            aborted,
+        })
+    }
+
+    /// A sealed segment, and what was aborted in it.
+    fn read_sealed(
+        &mut self,
+        at: usize,
+        log_start: Offset,
+        aborted: &mut Vec<Aborted>,
+    ) -> Result<Segment, LoadError> {
+        match self.damaged_index(at)? {
+            None => {
+                aborted.extend(self.trusted_aborted(at)?);
+                self.trust(at)
+            }
+            Some(kind) => {
+                let read = self.rebuild_sealed(at, kind, log_start)?;
+                aborted.extend(read.aborted);
+                Ok(read.segment)
+            }
+        }
     }
 
     /// Reads a segment batch by batch and builds anew what is derived from it. Stops at the first
@@ -632,11 +678,22 @@ impl Loading<'_> {
         }
         if let Some(txnindex) = files.txnindex {
             let bytes = read_all(txnindex).map_err(failed(base, FileKind::TxnIndex))?;
-            if parse_aborted(base, &bytes).is_none() {
+            let aborted = parse_aborted(base, &bytes);
+            if !aborted.is_some_and(|all| all.last().is_none_or(|last| within(last.marker))) {
                 return Ok(Some(FileKind::TxnIndex));
             }
         }
         Ok(None)
+    }
+
+    /// What was aborted in a segment, as its file says.
+    fn trusted_aborted(&self, at: usize) -> Result<Vec<Aborted>, LoadError> {
+        let files = &self.files.segments[at];
+        let Some(txnindex) = files.txnindex else {
+            return Ok(Vec::new());
+        };
+        let bytes = read_all(txnindex).map_err(failed(files.base, FileKind::TxnIndex))?;
+        Ok(parse_aborted(files.base, &bytes).unwrap_or_default())
     }
 
     /// A sealed segment as its files say.
@@ -703,12 +760,11 @@ impl Loading<'_> {
             end = header.next_offset();
             position += header.size() as u64;
         }
-        let aborted = all(files.txnindex, FileKind::TxnIndex)?;
         Ok(Some(Read {
             segment,
             end,
             indexes,
-            aborted: parse_aborted(base, &aborted).unwrap_or_default(),
+            aborted: self.trusted_aborted(at)?,
             first_timestamp: first.map(|header| header.max_timestamp),
             fault: None,
         }))

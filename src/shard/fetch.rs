@@ -96,12 +96,14 @@ impl Shard {
                 range,
                 first_batch,
                 is_sealed,
+                aborted,
             } => {
                 let range = (range.length > 0).then_some(range);
                 ReadResult {
                     range,
                     first_batch,
                     is_sealed,
+                    aborted,
                     ..read_state(partition, ErrorCode::NONE)
                 }
             }
@@ -300,5 +302,6 @@ fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
         range: None,
         first_batch: 0,
         is_sealed: false,
+        aborted: Vec::new(),
     }
 }

@@ -116,8 +116,10 @@ pub enum Found {
         range: FileRange,
         /// Size of the first batch, whole.
         first_batch: u64,
-        /// Whether they lie in a closed segment.
+        /// Whether nothing will be added to them: they lie in a closed segment.
         is_sealed: bool,
+        /// The transactions of which they may hold aborted records; only for who reads committed ones.
+        aborted: Vec<log::Aborted>,
     },
     /// The offset is the end of what may be read.
     End,
@@ -754,6 +756,10 @@ impl Store {
             want.isolation,
         );
         let slice = slice.expect("the first batch is wanted whole");
+        let aborted = match want.isolation {
+            Isolation::ReadCommitted => self.log.aborted_in(want.offset, &slice),
+            Isolation::ReadUncommitted | Isolation::Replica => Vec::new(),
+        };
         match self.file_of(segment) {
             Some(file) => {
                 let range = FileRange {
@@ -764,7 +770,8 @@ impl Store {
                 Found::Slice {
                     range,
                     first_batch: batch_size.into(),
-                    is_sealed: segment != self.log.active_segment().base,
+                    is_sealed: self.log.is_settled(segment, want.isolation),
+                    aborted,
                 }
             }
             None => self.open(segment, out),
