@@ -3,7 +3,8 @@
 //! A fetch that finds too little watches the high watermarks of its partitions. Each owner tells it
 //! once when its share has grown; then it asks all owners again. What goes out is decided here: at
 //! most `max_bytes` over all partitions, but never less than the first batch of the first partition
-//! that has any (KIP-74); a later partition whose first batch does not fit any more gets nothing.
+//! that has any (KIP-74); a later partition whose first batch does not fit any more, or is larger than
+//! what is wanted of that partition, gets nothing.
 
 use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
 use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of, throttle};
@@ -476,13 +477,14 @@ impl FetchPart {
 
     /// What of them may go out when `left` bytes are.
     fn allowed(&self, left: u64, is_first: bool) -> Option<FileRange> {
+        let wanted = self.target.as_ref().ok()?.bytes_max;
         let result = self.result.as_ref()?;
         let range = result.range.as_ref()?;
         let whole_first = result.first_batch.min(range.length);
         let length = match is_first {
             true => range.length.min(left.max(whole_first)),
             // A batch that does not fit whole is of no use to anybody.
-            false if left < whole_first => 0,
+            false if left.min(wanted) < whole_first => 0,
             false => range.length.min(left),
         };
         (length > 0).then(|| FileRange {
