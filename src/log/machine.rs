@@ -132,6 +132,8 @@ pub enum Refused {
         /// The producer's epoch.
         current: ProducerEpoch,
     },
+    /// Its producer has a transaction open, of which it is no part: INVALID_TXN_STATE (48).
+    BesideTransaction,
     /// Larger than `segment.bytes`: RECORD_LIST_TOO_LARGE (18).
     SegmentTooSmall,
 }
@@ -381,6 +383,7 @@ impl Log {
             Objection::OutOfOrder { last_sequence } => {
                 Refused::OutOfOrderSequence { last_sequence }
             }
+            Objection::BesideTransaction => Refused::BesideTransaction,
         })
     }
 

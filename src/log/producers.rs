@@ -70,7 +70,11 @@ pub struct ProducerState {
 pub(crate) enum Objection {
     Duplicate(Remembered),
     StaleEpoch(ProducerEpoch),
-    OutOfOrder { last_sequence: i32 },
+    OutOfOrder {
+        last_sequence: i32,
+    },
+    /// It does not belong to the transaction that its producer has open.
+    BesideTransaction,
 }
 
 impl Producer {
@@ -96,11 +100,14 @@ impl Producer {
             }
             last.map_or(0, |last| advance(last.last_sequence, 1))
         };
-        match batch.base_sequence == expected {
-            true => Ok(()),
-            false => Err(Objection::OutOfOrder {
+        if batch.base_sequence != expected {
+            return Err(Objection::OutOfOrder {
                 last_sequence: last.map_or(NO_SEQUENCE, |last| last.last_sequence),
-            }),
+            });
+        }
+        match known.open_since.is_some() && !batch.is_transactional() {
+            true => Err(Objection::BesideTransaction),
+            false => Ok(()),
         }
     }
 

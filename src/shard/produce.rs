@@ -314,6 +314,7 @@ fn refuse(refused: &Refused) -> Produced {
             Produced::refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
         }
         Refused::StaleEpoch { .. } => Produced::refused(ErrorCode::INVALID_PRODUCER_EPOCH),
+        Refused::BesideTransaction => Produced::refused(ErrorCode::INVALID_TXN_STATE),
         Refused::SegmentTooSmall => Produced::refused(ErrorCode::RECORD_LIST_TOO_LARGE),
         Refused::Duplicate { .. } => unreachable!("a duplicate is answered like the original"),
     }
