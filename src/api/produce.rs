@@ -2,6 +2,7 @@
 //! them are done.
 
 use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
+use crate::batch;
 use crate::io::Pieces;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
 use crate::types::{PartitionId, Uuid};
@@ -38,6 +39,16 @@ struct RecordSet {
     partition: PartitionId,
 }
 
+impl RecordSet {
+    /// Whether it begins with a batch of a transaction.
+    fn is_transactional(&self, frame: &Pieces) -> bool {
+        let mut start = [0; batch::HEADER_BYTES];
+        let start = &mut start[..self.length.min(batch::HEADER_BYTES)];
+        frame.copy_at(self.start, start);
+        batch::is_transactional(start, self.length)
+    }
+}
+
 pub(super) fn begin(
     context: &mut Context<'_>,
     head: &Head,
@@ -45,7 +56,6 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: ProduceRequest<'_> = head.decode(&frame)?;
     let acks = request.acks;
-    let transactional = request.transactional_id.is_some();
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut sets = Vec::new();
     let mut produced = Vec::new();
@@ -90,7 +100,20 @@ pub(super) fn begin(
             partitions,
         });
     }
+    let has_id = request.transactional_id.is_some();
     drop(request);
+    if !has_id && sets.iter().any(|set| set.is_transactional(&frame)) {
+        // Kafka looks at this before all else, and refuses the request as a whole.
+        let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        produced.fill_with(|| {
+            let message = Some(error.message().to_owned());
+            Some(Produced {
+                message,
+                ..Produced::refused(error)
+            })
+        });
+        sets.clear();
+    }
     let produce = Produce {
         head: *head,
         acks,
@@ -105,7 +128,6 @@ pub(super) fn begin(
         let ask = ProduceAsk {
             parts,
             version: head.version,
-            transactional,
         };
         context.asks.asks.push((owner, Ask::Produce(ask)));
     }

@@ -212,8 +212,6 @@ pub struct ProduceAsk {
     pub parts: Vec<ProducePart>,
     /// The request's version: zstd needs 7.
     pub version: i16,
-    /// Whether the request names a transactional id.
-    pub transactional: bool,
 }
 
 /// One partition's record set.
