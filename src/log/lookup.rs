@@ -204,13 +204,12 @@ impl Log {
         })
     }
 
-    /// The transactions of which a slice that was looked up from `from` on may hold aborted records,
-    /// as Kafka collects them: markers from there on tell them, wherever they lie. Some may begin behind
-    /// the slice.
-    pub fn aborted_in(&self, from: Offset, slice: &Slice) -> Vec<Aborted> {
-        let end = slice.position + slice.length;
-        let next = self.first_of_next(slice.segment).unwrap_or(self.log_end);
-        let bound = self.known_index(slice.segment).above(end).unwrap_or(next);
+    /// The transactions of which the batches from `from` up to the position `end` in `segment` may hold
+    /// aborted records, as Kafka collects them: markers from there on tell them, wherever they lie. Some
+    /// may begin behind the end.
+    pub fn aborted_in(&self, from: Offset, segment: Offset, end: u64) -> Vec<Aborted> {
+        let next = self.first_of_next(segment).unwrap_or(self.log_end);
+        let bound = self.known_index(segment).above(end).unwrap_or(next);
         let bound = bound.min(self.last_stable());
         let first = self.aborted.partition_point(|it| it.marker < from);
         let mut found = Vec::new();

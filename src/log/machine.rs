@@ -75,6 +75,8 @@ pub struct Log {
     pub(super) high: Mark,
     pub(super) log_end: Offset,
     sole_replica: bool,
+    /// Segments below have been compacted.
+    cleaned: Offset,
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
     /// The transactions that were aborted, by their markers: 32 bytes each, while their batches and the
@@ -216,6 +218,7 @@ impl Log {
             log_start,
             log_end,
             sole_replica: true,
+            cleaned: Offset(0),
             epochs,
             producers,
             aborted,
@@ -559,6 +562,16 @@ impl Log {
         if sole {
             self.set_high_watermark(self.log_end);
         }
+    }
+
+    /// The segments before this offset have been compacted, as `cleaner-offset-checkpoint` says.
+    pub fn set_cleaned(&mut self, offset: Offset) {
+        self.cleaned = offset;
+    }
+
+    /// Whether there may be batches without records in a segment: see [`sift`](super::sift).
+    pub fn may_hold_emptied(&self, segment: Offset) -> bool {
+        segment < self.cleaned
     }
 
     /// Every in-sync replica has what is below `offset`; bounded to the log. The watermark does not

@@ -30,6 +30,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The file in which Kafka's cleaner notes up to where it has compacted each log.
+const CLEANED: &str = "cleaner-offset-checkpoint";
+
 /// Why a broker does not start: one line that says what to do.
 #[derive(Debug)]
 pub struct StartError(pub String);
@@ -144,6 +147,8 @@ struct Directory {
     clean: bool,
     recovery_points: OffsetCheckpoint,
     log_starts: OffsetCheckpoint,
+    /// Up to where logs have been compacted.
+    cleaned: OffsetCheckpoint,
 }
 
 fn open_directories(
@@ -193,6 +198,7 @@ fn open_directories(
             cluster_id: cluster_id.clone(),
             recovery_points: checkpoint(RECOVERY_POINTS)?,
             log_starts: checkpoint(LOG_STARTS)?,
+            cleaned: checkpoint(CLEANED)?,
             clean: take_marker(disk, path)?,
             path: path.clone(),
         });
@@ -697,6 +703,7 @@ impl Opener<'_> {
         );
         let mut opened =
             opened.map_err(|fault| StartError(format!("{}: {fault}", one.path.display())))?;
+        opened.log.set_cleaned(known(&directory.cleaned));
         if opened.log.lead(one.epoch) {
             let text = opened.log.epochs().text();
             let path = one.path.join(files::LEADER_EPOCHS);

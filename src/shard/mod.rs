@@ -108,6 +108,7 @@ impl Partition {
 /// What a ticket of the shard waits for.
 enum Waiting {
     Offset(offsets::TimeLookUp),
+    Sifted(fetch::Sifting),
     Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
@@ -332,6 +333,7 @@ impl Shard {
                 };
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
+                    Waiting::Sifted(sifting) => self.sifted(sifting, outcome, out),
                     Waiting::Converted { slot, number } => {
                         self.converted(now, slot, number, outcome, out);
                         self.slot_is_quiet(slot, out);

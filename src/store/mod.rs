@@ -110,17 +110,8 @@ pub enum Rejected {
 /// Where a look-up for a fetch stands.
 #[derive(Debug)]
 pub enum Found {
-    /// These bytes, which start with the batch that holds the offset. May be empty at the end.
-    Slice {
-        /// Where.
-        range: FileRange,
-        /// Size of the first batch, whole.
-        first_batch: u64,
-        /// Whether nothing will be added to them: they lie in a closed segment.
-        is_sealed: bool,
-        /// The transactions of which they may hold aborted records; only for who reads committed ones.
-        aborted: Vec<log::Aborted>,
-    },
+    /// These bytes, which start with the batch that holds the offset.
+    Slice(Slice),
     /// The offset is the end of what may be read.
     End,
     /// Before the log start or beyond the log end.
@@ -131,6 +122,17 @@ pub enum Found {
     Opening(Offset),
     /// The bytes on disk are not batches.
     Corrupt,
+}
+
+/// Batches to send.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The segment.
+    pub segment: Offset,
+    /// Where in it.
+    pub range: FileRange,
+    /// Size of the first batch, whole.
+    pub first_batch: u64,
 }
 
 /// A stretch of headers to look through.
@@ -756,10 +758,6 @@ impl Store {
             want.isolation,
         );
         let slice = slice.expect("the first batch is wanted whole");
-        let aborted = match want.isolation {
-            Isolation::ReadCommitted => self.log.aborted_in(want.offset, &slice),
-            Isolation::ReadUncommitted | Isolation::Replica => Vec::new(),
-        };
         match self.file_of(segment) {
             Some(file) => {
                 let range = FileRange {
@@ -767,12 +765,11 @@ impl Store {
                     position,
                     length: slice.length,
                 };
-                Found::Slice {
+                Found::Slice(Slice {
+                    segment,
                     range,
                     first_batch: batch_size.into(),
-                    is_sealed: self.log.is_settled(segment, want.isolation),
-                    aborted,
-                }
+                })
             }
             None => self.open(segment, out),
         }
