@@ -39,14 +39,15 @@ struct RecordSet {
     partition: PartitionId,
 }
 
-impl RecordSet {
-    /// Whether it begins with a batch of a transaction.
-    fn is_transactional(&self, frame: &Pieces) -> bool {
-        let mut start = [0; batch::HEADER_BYTES];
-        let start = &mut start[..self.length.min(batch::HEADER_BYTES)];
-        frame.copy_at(self.start, start);
-        batch::is_transactional(start, self.length)
-    }
+/// Whether a record set begins with a batch of a transaction.
+fn is_transactional(frame: &Pieces, records: &Records<'_>) -> bool {
+    let Records::Range { start, length } = records else {
+        return false;
+    };
+    let mut head = [0; batch::HEADER_BYTES];
+    let head = &mut head[..batch::HEADER_BYTES.min(*length)];
+    frame.copy_at(*start, head);
+    batch::is_transactional(head, *length)
 }
 
 pub(super) fn begin(
@@ -100,9 +101,11 @@ pub(super) fn begin(
             partitions,
         });
     }
-    let has_id = request.transactional_id.is_some();
+    let mut all = request.topic_data.iter().flat_map(|it| &it.partition_data);
+    let lacks_id = request.transactional_id.is_none()
+        && all.any(|data| is_transactional(&frame, &data.records));
     drop(request);
-    if !has_id && sets.iter().any(|set| set.is_transactional(&frame)) {
+    if lacks_id {
         // Kafka looks at this before all else, and refuses the request as a whole.
         let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         produced.fill_with(|| {

@@ -82,6 +82,8 @@ pub struct Log {
     /// The transactions that were aborted, by their markers: 32 bytes each, while their batches and the
     /// marker take hundreds.
     pub(super) aborted: VecDeque<Aborted>,
+    /// Where those transactions begin that were open when the log was loaded.
+    pub(super) open: BTreeMap<Offset, Mark>,
     pub(super) recent: Recent,
     pub(super) indexes: IndexCache,
     staged: VecDeque<StagedBatch>,
@@ -222,6 +224,7 @@ impl Log {
             epochs,
             producers,
             aborted,
+            open: BTreeMap::new(),
             staged: VecDeque::new(),
             producers_ahead: BTreeMap::new(),
             roll_due: false,
@@ -636,6 +639,9 @@ impl Log {
                 segment: self.active.tail.base,
                 position: self.active.tail.size,
             };
+        }
+        if let Some(mark) = self.open.get(&offset) {
+            return *mark;
         }
         if let Some(place) = self.recent.find(offset) {
             return Mark {

@@ -334,6 +334,11 @@ impl Producers {
             .collect()
     }
 
+    /// The first offsets of the open transactions.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Offset> {
+        self.open.keys().copied()
+    }
+
     /// The first offset of the oldest open transaction.
     pub(crate) fn first_open(&self) -> Option<Offset> {
         self.open.keys().next().copied()

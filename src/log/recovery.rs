@@ -8,7 +8,7 @@
 use super::aborted::{Aborted, parse_aborted};
 use super::epochs::Epochs;
 use super::index::{Indexes, OFFSET_ENTRY_BYTES, OffsetIndex, TIME_ENTRY_BYTES, TimeIndex};
-use super::machine::{Active, Log, LogConfig};
+use super::machine::{Active, Log, LogConfig, Mark};
 use super::names::FileKind;
 use super::producers::{Marker, Producers};
 use super::scan::{Source, Walk, read_all, read_exact_at};
@@ -320,16 +320,23 @@ impl Loading<'_> {
         let text = epochs.text();
         let changed = self.files.epochs.as_ref() != Some(&text);
         let write_epochs = changed && (self.files.epochs.is_some() || !epochs.entries().is_empty());
+        let begun: Vec<Offset> = producers.open().filter(|it| *it >= log_start).collect();
+        let mut log = Log::assemble(
+            self.config.clone(),
+            segments.into(),
+            active,
+            log_start,
+            log_end,
+            epochs,
+            (producers, aborted.into()),
+        );
+        for offset in begun {
+            if let Some(mark) = self.find_batch(offset)? {
+                log.open.insert(offset, mark);
+            }
+        }
         Ok(Loaded {
-            log: Log::assemble(
-                self.config.clone(),
-                segments.into(),
-                active,
-                log_start,
-                log_end,
-                epochs,
-                (producers, aborted.into()),
-            ),
+            log,
             cut,
             drop_segments,
             drop_snapshots,
@@ -841,6 +848,30 @@ impl Loading<'_> {
             }
         }
         Ok(producers)
+    }
+
+    /// The batch that begins with `offset`.
+    fn find_batch(&self, offset: Offset) -> Result<Option<Mark>, LoadError> {
+        let segments = &self.files.segments;
+        let after = segments.partition_point(|segment| segment.base <= offset);
+        let Some(at) = after.checked_sub(1) else {
+            return Ok(None);
+        };
+        let files = &segments[at];
+        let mut position = self.floor(at, offset)?;
+        let mut walk = Walk::headers(files.log, files.log.length());
+        let error = failed(files.base, FileKind::Log);
+        while let Some(header) = walk.header(position).map_err(&error)? {
+            if header.base_offset >= offset {
+                return Ok((header.base_offset == offset).then_some(Mark {
+                    offset,
+                    segment: files.base,
+                    position,
+                }));
+            }
+            position += header.size() as u64;
+        }
+        Ok(None)
     }
 
     /// Where to begin in a segment to find `offset`, by its index if that fits.
