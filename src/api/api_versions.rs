@@ -35,12 +35,11 @@ pub(super) fn begin(
         });
     let finalized = context
         .image
-        .features()
-        .iter()
+        .finalized_features()
         .map(|(name, level)| ApiVersionsFinalized {
-            name: name.as_str().into(),
-            max_version_level: *level,
-            min_version_level: *level,
+            name: name.into(),
+            max_version_level: level,
+            min_version_level: level,
         });
     let response = ApiVersionsResponse {
         api_keys: APIS
