@@ -21,7 +21,7 @@ pub enum Unfit {
 
 /// Settings that only brokers have, that only the metadata log holds and `server.properties` does
 /// not: bytes a second, at least 0.
-const THROTTLES: [&str; 3] = [
+pub(super) const THROTTLES: [&str; 3] = [
     "follower.replication.throttled.rate",
     "leader.replication.throttled.rate",
     "replica.alter.log.dirs.io.max.bytes.per.second",
