@@ -478,10 +478,6 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("telemetry.max.bytes", METRICS),
     ("internal.metadata.", SNAPSHOTS),
     ("controller.performance.", METRICS),
-    (
-        "producer.id.expiration.check.interval.ms",
-        "idle producers are looked for as the log is written",
-    ),
     ("log.initial.task.delay.ms", "chores start with the broker"),
     (
         "server.max.startup.time.ms",

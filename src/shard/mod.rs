@@ -49,10 +49,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How often producers are looked through for those that have expired: Kafka's
-/// `producer.id.expiration.check.interval.ms`.
-const EXPIRE_INTERVAL_US: u64 = 600_000_000;
-
 /// What a shard puts out: operations for the kernel, mail for shards (its own too).
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -240,7 +236,8 @@ impl Shard {
     pub fn handle_timeout(&mut self, now: Now, out: &mut Outbox) {
         self.write_checkpoints(now, out);
         if now.monotonic_us >= self.expire_us {
-            self.expire_us = now.monotonic_us + EXPIRE_INTERVAL_US;
+            let interval_us = self.config.producer_id_expiration_check_ms * 1000;
+            self.expire_us = now.monotonic_us + interval_us;
             for partition in self.slots.iter_mut().flatten() {
                 partition.store.expire_producers(now);
             }
