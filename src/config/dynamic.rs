@@ -75,6 +75,7 @@ impl BrokerConfig {
         if let Ok(overrides) = parse_per_ip_overrides(overrides.unwrap_or("")) {
             config.connections_per_ip_overrides = overrides;
         }
+        config.recovery_threads_per_dir = config.number("num.recovery.threads.per.data.dir");
         config.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
         if let Ok(defaults) = TopicConfig::resolve(&config, &BTreeMap::new()) {
             config.topic_defaults = defaults;

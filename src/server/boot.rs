@@ -53,15 +53,15 @@ pub struct Listening {
     pub advertised: Endpoint,
 }
 
-/// Opens the log directories and makes the workers. `threads` logs are loaded at once; `seed` is all
-/// the randomness of the broker.
+/// Opens the log directories and makes the workers. As many logs are loaded at once as is configured,
+/// but no more than `threads_max`; `seed` is all the randomness of the broker.
 ///
 /// # Errors
 /// Whatever keeps the broker from serving what is there.
 pub fn boot(
     config: &Arc<BrokerConfig>,
     disk: &dyn Disk,
-    threads: usize,
+    threads_max: usize,
     listeners: Vec<Listening>,
     seed: u64,
     now: Now,
@@ -86,7 +86,10 @@ pub fn boot(
         image: &image,
         now,
     };
+    let threads = config.recovery_threads_per_dir as usize * directories.len();
+    let threads = threads.min(threads_max);
     let found = opener.open_partitions(threads)?;
+    tracing::info!(partitions = found.len(), threads, "the logs are loaded");
     let points = recovery_points(directories.len(), &found);
     lower_recovery_points(disk, &directories, &points)?;
     let starts = log_starts(directories.len(), &found);

@@ -34,7 +34,6 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     let listeners = open_listeners(&config)?;
     let config = Arc::new(config);
     let files = Arc::new(Files);
-    let threads = config.recovery_threads_per_dir as usize * config.log_dirs.len();
     let seed = u64::from_ne_bytes(sys::random_bytes());
     let tasks = TaskThreads::start(TASK_THREADS, files.clone())
         .map_err(|error| StartError(format!("cannot start threads: {error}")))?;
@@ -42,7 +41,7 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     // later has eaten the marker of the last clean stop.
     let _: Kernel<Task> = Kernel::new(kernel_config(&config, true), &tasks)
         .map_err(|error| StartError(error.to_string()))?;
-    let workers = boot::boot(&config, &*files, threads, listeners, seed, sys::clock())?;
+    let workers = boot::boot(&config, &*files, usize::MAX, listeners, seed, sys::clock())?;
     run(&config, workers, &tasks)
 }
 
