@@ -163,6 +163,16 @@ fn every_api_has_its_messages_its_handler_and_its_tests() {
     }
 }
 
+#[test]
+fn each_of_the_thirty_behaviours_has_a_test_of_its_name() {
+    let folder = Path::new("tests/api/behaviours");
+    let files = rust_files()
+        .into_iter()
+        .filter(|path| path.starts_with(folder));
+    let code: String = files.map(|path| code_only(&read(&path))).collect();
+    nothing(missing_behaviours(&code));
+}
+
 // -- the rules
 
 /// The rooms that a file's code names by `crate::`, groups included.
@@ -250,6 +260,22 @@ fn half_done(text: &str) -> Vec<(usize, &'static str)> {
         }
     }
     found
+}
+
+/// The numbers from 1 to 30 for which no test is called `behaviour_NN_...`, and tests of other numbers.
+fn missing_behaviours(code: &str) -> Vec<String> {
+    const BEHAVIOURS: std::ops::RangeInclusive<u32> = 1..=30;
+    let tests = code.split("#[test]").skip(1);
+    let tested: BTreeSet<u32> = tests
+        .filter_map(|after| after.trim_start().strip_prefix("fn behaviour_")?.get(..3))
+        .filter_map(|number| number.strip_suffix('_')?.parse().ok())
+        .collect();
+    let missing = BEHAVIOURS.filter(|number| !tested.contains(number));
+    let missing = missing.map(|number| format!("no test is called behaviour_{number:02}_..."));
+    let strange = tested.iter().filter(|number| !BEHAVIOURS.contains(number));
+    missing
+        .chain(strange.map(|number| format!("there is no behaviour {number}")))
+        .collect()
 }
 
 /// The `file: "..."` of each row of the `APIS` table; none as long as there is no table.
@@ -608,6 +634,18 @@ fn an_api_that_the_table_forgot_is_seen() {
         &set(&["fetch", "vote", "join", "header"]),
     );
     assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn a_behaviour_without_a_test_is_seen() {
+    let test = |number: u32| format!("#[test]\nfn behaviour_{number:02}_holds() {{}}\n");
+    let all: String = (1..=30).map(test).collect();
+    assert_eq!(missing_behaviours(&all), Vec::<String>::new());
+    let without = all.replace("behaviour_07_", "behaviour_7_");
+    assert_eq!(missing_behaviours(&without).len(), 1);
+    let not_a_test = all.replace("#[test]\nfn behaviour_30_", "fn behaviour_30_");
+    assert_eq!(missing_behaviours(&not_a_test).len(), 1);
+    assert_eq!(missing_behaviours(&(all + &test(31))).len(), 1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! ApiVersions: what this broker serves, and the features of the cluster.
 
-use super::{APIS, Context, Head, Progress};
+use super::{APIS, Api, Context, Head, Progress};
 use crate::io::Pieces;
+use crate::metadata::Image;
 use crate::metadata::versions::FEATURES;
 use crate::wire::{
     ApiKey, ApiVersion, ApiVersionsFinalized, ApiVersionsRequest, ApiVersionsResponse,
@@ -35,17 +36,16 @@ pub(super) fn begin(
         });
     let finalized = context
         .image
-        .features()
-        .iter()
+        .finalized_features()
         .map(|(name, level)| ApiVersionsFinalized {
-            name: name.as_str().into(),
-            max_version_level: *level,
-            min_version_level: *level,
+            name: name.into(),
+            max_version_level: level,
+            min_version_level: level,
         });
     let response = ApiVersionsResponse {
         api_keys: APIS
             .iter()
-            .map(|api| row(api.key, api.advertised))
+            .map(|api| row(api.key, advertised(api, context.image)))
             .collect(),
         supported_features: supported.collect(),
         finalized_features_epoch: context.image.features_epoch(),
@@ -68,6 +68,19 @@ pub(super) fn unsupported(head: &Head) -> Progress {
         ..Default::default()
     };
     head.reply(&response)
+}
+
+/// What is told of an API. From version 12 on, Produce itself brings partitions into a transaction
+/// (KIP-890): only where transaction.version says that transactions work so.
+fn advertised(api: &Api, image: &Image) -> (i16, i16) {
+    const IMPLICIT_PARTITIONS: i16 = 12;
+    let (first, last) = api.advertised;
+    match api.key {
+        ApiKey::PRODUCE if image.feature("transaction.version") < 2 => {
+            (first, last.min(IMPLICIT_PARTITIONS - 1))
+        }
+        _ => (first, last),
+    }
 }
 
 fn row(key: ApiKey, (min_version, max_version): (i16, i16)) -> ApiVersion {

@@ -3,7 +3,8 @@
 //! A fetch that finds too little watches the high watermarks of its partitions. Each owner tells it
 //! once when its share has grown; then it asks all owners again. What goes out is decided here: at
 //! most `max_bytes` over all partitions, but never less than the first batch of the first partition
-//! that has any (KIP-74); a later partition whose first batch does not fit any more gets nothing.
+//! that has any (KIP-74); a later partition whose first batch does not fit any more, or is larger than
+//! what is wanted of that partition, gets nothing.
 
 use super::fetch_session::{FINAL_EPOCH, FetchSession, INITIAL_EPOCH, Key, Wanted};
 use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partition_of, throttle};
@@ -14,8 +15,8 @@ use crate::net::{Part, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
 use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId};
 use crate::wire::{
-    DecodeError, ErrorCode, FetchPartitionResponse, FetchRequest, FetchResponse,
-    FetchTopicResponse, Records,
+    DecodeError, ErrorCode, FetchAbortedTransaction, FetchPartitionResponse, FetchRequest,
+    FetchResponse, FetchTopicResponse, Records,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -398,7 +399,7 @@ impl Fetch {
                 last_stable_offset: state.last_stable.0,
                 log_start_offset: state.log_start.0,
                 aborted_transactions: match self.isolation {
-                    Isolation::ReadCommitted => Some(Vec::new()),
+                    Isolation::ReadCommitted => Some(part.aborted().collect()),
                     Isolation::ReadUncommitted | Isolation::Replica => None,
                 },
                 records: Records::Hole(length as usize),
@@ -461,6 +462,15 @@ impl FetchPart {
             .map_or(0, |range| range.length)
     }
 
+    /// The transactions of which they may hold aborted records.
+    fn aborted(&self) -> impl Iterator<Item = FetchAbortedTransaction> {
+        let aborted = self.result.iter().flat_map(|result| &result.aborted);
+        aborted.map(|it| FetchAbortedTransaction {
+            producer_id: it.producer.0,
+            first_offset: it.first.0,
+        })
+    }
+
     /// Whether they lie in a segment that is closed.
     fn is_sealed(&self) -> bool {
         self.result.as_ref().is_some_and(|it| it.is_sealed)
@@ -468,13 +478,14 @@ impl FetchPart {
 
     /// What of them may go out when `left` bytes are.
     fn allowed(&self, left: u64, is_first: bool) -> Option<FileRange> {
+        let wanted = self.target.as_ref().ok()?.bytes_max;
         let result = self.result.as_ref()?;
         let range = result.range.as_ref()?;
         let whole_first = result.first_batch.min(range.length);
         let length = match is_first {
             true => range.length.min(left.max(whole_first)),
             // A batch that does not fit whole is of no use to anybody.
-            false if left < whole_first => 0,
+            false if left.min(wanted) < whole_first => 0,
             false => range.length.min(left),
         };
         (length > 0).then(|| FileRange {

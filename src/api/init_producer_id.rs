@@ -16,8 +16,12 @@ pub(super) fn begin(
     frame: Pieces,
 ) -> Result<Progress, DecodeError> {
     let request: InitProducerIdRequest<'_> = head.decode(&frame)?;
+    let longest_ms = context.config.transaction_timeout_ms_max;
     let refused = match &request.transactional_id {
         Some(id) if id.is_empty() => Some(ErrorCode::INVALID_REQUEST),
+        Some(_) if !(1..=longest_ms).contains(&request.transaction_timeout_ms) => {
+            Some(ErrorCode::INVALID_TRANSACTION_TIMEOUT)
+        }
         // Transactions need a coordinator; as FindCoordinator says, there is none.
         Some(_) => Some(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         None => None,

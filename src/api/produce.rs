@@ -2,6 +2,7 @@
 //! them are done.
 
 use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
+use crate::batch;
 use crate::io::Pieces;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
 use crate::types::{PartitionId, Uuid};
@@ -38,6 +39,17 @@ struct RecordSet {
     partition: PartitionId,
 }
 
+/// Whether a record set begins with a batch of a transaction.
+fn is_transactional(frame: &Pieces, records: &Records<'_>) -> bool {
+    let Records::Range { start, length } = records else {
+        return false;
+    };
+    let mut head = [0; batch::HEADER_BYTES];
+    let head = &mut head[..batch::HEADER_BYTES.min(*length)];
+    frame.copy_at(*start, head);
+    batch::is_transactional(head, *length)
+}
+
 pub(super) fn begin(
     context: &mut Context<'_>,
     head: &Head,
@@ -45,7 +57,6 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: ProduceRequest<'_> = head.decode(&frame)?;
     let acks = request.acks;
-    let transactional = request.transactional_id.is_some();
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut sets = Vec::new();
     let mut produced = Vec::new();
@@ -90,7 +101,22 @@ pub(super) fn begin(
             partitions,
         });
     }
+    let mut all = request.topic_data.iter().flat_map(|it| &it.partition_data);
+    let lacks_id = request.transactional_id.is_none()
+        && all.any(|data| is_transactional(&frame, &data.records));
     drop(request);
+    if lacks_id {
+        // Kafka looks at this before all else, and refuses the request as a whole.
+        let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        produced.fill_with(|| {
+            let message = Some(error.message().to_owned());
+            Some(Produced {
+                message,
+                ..Produced::refused(error)
+            })
+        });
+        sets.clear();
+    }
     let produce = Produce {
         head: *head,
         acks,
@@ -105,7 +131,6 @@ pub(super) fn begin(
         let ask = ProduceAsk {
             parts,
             version: head.version,
-            transactional,
         };
         context.asks.asks.push((owner, Ask::Produce(ask)));
     }

@@ -8,8 +8,8 @@ use super::compression::decompress;
 use super::crc::{Crc, crc32c, replace_front};
 use super::fault::{Fault, RecordError, RecordFault};
 use super::header::{
-    ATTRIBUTES, CRC_START, Codec, HEADER_BYTES, Header, LENGTH, LENGTH_END, LOG_APPEND_TIME, MAGIC,
-    MAGIC_V2, STAMP_BYTES,
+    ATTRIBUTES, CRC_START, Codec, HEADER_BYTES, Header, LAST_OFFSET_DELTA, LENGTH, LENGTH_END,
+    LOG_APPEND_TIME, MAGIC, MAGIC_V2, STAMP_BYTES, TRANSACTIONAL,
 };
 use super::reader::Reader;
 use crate::limits;
@@ -141,6 +141,19 @@ where
         },
         timestamp_type: rules.timestamp_type,
     })
+}
+
+/// Whether a record set of `length` bytes begins with a whole batch of a transaction, whatever else is
+/// wrong with it. `start` is its first bytes, a header's count if there are as many.
+pub fn is_transactional(start: &[u8], length: usize) -> bool {
+    let is_whole = matches!(whole_batch(start, length), Ok(Some(_)));
+    let attributes = start.get(ATTRIBUTES..LAST_OFFSET_DELTA);
+    is_whole
+        && start[MAGIC] as i8 == MAGIC_V2
+        && attributes.is_some_and(|bits| {
+            let bits = i16::from_be_bytes(bits.try_into().expect("two bytes"));
+            bits & TRANSACTIONAL != 0
+        })
 }
 
 /// Checks a batch as recovery does: it lies whole at the start of `bytes`, its size and CRC are right.

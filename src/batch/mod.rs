@@ -29,7 +29,7 @@ mod record;
 mod scan;
 
 pub use builder::Builder;
-pub use check::{Checked, Look, Rules, Stamp, TimestampType, check, verify};
+pub use check::{Checked, Look, Rules, Stamp, TimestampType, check, is_transactional, verify};
 pub use compression::{Target, compress, compress_to, decompress};
 pub use convert::convert;
 pub use crc::{Crc, crc32c};

@@ -88,6 +88,10 @@ pub struct BrokerConfig {
     pub quota_window_ms: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// `producer.id.expiration.check.interval.ms`, at least 1.
+    pub producer_id_expiration_check_ms: u64,
+    /// `transaction.max.timeout.ms`, at least 1.
+    pub transaction_timeout_ms_max: i32,
 
     /// `max.request.partition.size.limit`.
     pub partitions_per_page_max: i32,
@@ -198,6 +202,9 @@ impl BrokerConfig {
             quota_samples: settings.number("quota.window.num"),
             quota_window_ms: settings.number::<u64>("quota.window.size.seconds") * 1000,
             producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),
+            producer_id_expiration_check_ms: settings
+                .number("producer.id.expiration.check.interval.ms"),
+            transaction_timeout_ms_max: settings.number("transaction.max.timeout.ms"),
 
             partitions_per_page_max: settings.number("max.request.partition.size.limit"),
             fetch_bytes_max: settings.number("fetch.max.bytes"),

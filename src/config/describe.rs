@@ -1,8 +1,8 @@
 //! What DescribeConfigs answers, and the same table as a text for people.
 
 use super::broker::BrokerConfig;
-use super::dynamic::unlisted_dynamic;
-use super::property::{Property, Scope, Support, Update};
+use super::dynamic::{THROTTLES, unlisted_dynamic};
+use super::property::{Kind, Property, Scope, Support, Update};
 use super::topic::value_from_broker;
 use super::{PROPERTIES, broker_property};
 use std::collections::BTreeMap;
@@ -97,13 +97,17 @@ pub fn describe_broker(broker: &BrokerConfig) -> Vec<Entry> {
         }
     }
     for name in unlisted_dynamic(broker) {
-        if !broker.set.contains_key(name) {
-            let source = match broker.own.contains_key(name) {
-                true => Source::DynamicBroker,
-                false => Source::DynamicDefaultBroker,
-            };
-            entries.push(unlisted(name, "", source, true));
+        if broker.set.contains_key(name) {
+            continue;
         }
+        let own = broker.own.get(name).map(|it| (Source::DynamicBroker, it));
+        let cluster = broker.cluster.get(name);
+        let cluster = cluster.map(|it| (Source::DynamicDefaultBroker, it));
+        let places: Vec<_> = own.into_iter().chain(cluster).collect();
+        entries.push(match THROTTLES.contains(&name.as_str()) {
+            true => throttle(name, &places),
+            false => unlisted(name, "", places[0].0, true),
+        });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
@@ -114,6 +118,7 @@ pub fn describe_cluster(broker: &BrokerConfig) -> Vec<Entry> {
     let entries = broker.cluster.iter().map(|(name, value)| {
         let source = Source::DynamicDefaultBroker;
         match broker_property(name) {
+            None if THROTTLES.contains(&name.as_str()) => throttle(name, &[(source, value)]),
             None => unlisted(name, value, source, true),
             Some(property) => {
                 let synonym = synonym(property, name, value, source);
@@ -327,6 +332,22 @@ fn entry(
         synonyms,
         is_sensitive,
         is_read_only,
+    }
+}
+
+/// A throttle of replication, which is known although only the metadata log can hold it: its values,
+/// the one that counts first.
+fn throttle(name: &str, places: &[(Source, &String)]) -> Entry {
+    let (source, value) = places[0];
+    let synonyms = places.iter().map(|(source, value)| Synonym {
+        name: name.to_owned(),
+        value: Some(value.to_string()),
+        source: *source,
+    });
+    Entry {
+        kind: Kind::Long as i8,
+        synonyms: synonyms.collect(),
+        ..unlisted(name, value, source, false)
     }
 }
 

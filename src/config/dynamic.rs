@@ -21,7 +21,7 @@ pub enum Unfit {
 
 /// Settings that only brokers have, that only the metadata log holds and `server.properties` does
 /// not: bytes a second, at least 0.
-const THROTTLES: [&str; 3] = [
+pub(super) const THROTTLES: [&str; 3] = [
     "follower.replication.throttled.rate",
     "leader.replication.throttled.rate",
     "replica.alter.log.dirs.io.max.bytes.per.second",
@@ -75,6 +75,7 @@ impl BrokerConfig {
         if let Ok(overrides) = parse_per_ip_overrides(overrides.unwrap_or("")) {
             config.connections_per_ip_overrides = overrides;
         }
+        config.recovery_threads_per_dir = config.number("num.recovery.threads.per.data.dir");
         config.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
         if let Ok(defaults) = TopicConfig::resolve(&config, &BTreeMap::new()) {
             config.topic_defaults = defaults;

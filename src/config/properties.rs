@@ -291,7 +291,7 @@ const MAIN: &[Property] = &[
     // -- producers and transactions
     int("producer.id.expiration.ms").default("86400000").at_least(1).low().cluster_wide()
         .doc("How long a partition remembers an idle producer's sequence."),
-    int("transaction.max.timeout.ms").default("900000").at_least(1).high().later(TRANSACTIONS)
+    int("transaction.max.timeout.ms").default("900000").at_least(1).high()
         .doc("The longest transaction a producer may ask for."),
     int("transactional.id.expiration.ms").default("604800000").at_least(1).high().later(TRANSACTIONS)
         .doc("How long an idle transactional id is remembered."),
@@ -477,10 +477,6 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("telemetry.max.bytes", METRICS),
     ("internal.metadata.", SNAPSHOTS),
     ("controller.performance.", METRICS),
-    (
-        "producer.id.expiration.check.interval.ms",
-        "idle producers are looked for as the log is written",
-    ),
     ("log.initial.task.delay.ms", "chores start with the broker"),
     (
         "server.max.startup.time.ms",

@@ -85,6 +85,14 @@ impl<'a> OffsetIndex<'a> {
         (from, self.get(after).map(|entry| entry.position))
     }
 
+    /// An offset above all that lie before `position`: that of the first entry from there on.
+    pub fn above(&self, position: u64) -> Option<Offset> {
+        let at = first_where(self.len(), |at| {
+            self.get(at).is_none_or(|entry| entry.position >= position)
+        });
+        self.get(at).map(|entry| entry.offset)
+    }
+
     /// Whether every entry ascends and lies within a segment of `size` bytes. An index that does not
     /// is worth nothing.
     pub fn fits(&self, size: u64) -> bool {

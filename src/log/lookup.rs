@@ -2,6 +2,7 @@
 //! by their places, the active segment by its index, a sealed one by an index that the store loads
 //! when it is first asked for.
 
+use super::aborted::Aborted;
 use super::index::OffsetIndex;
 use super::machine::{Log, Mark};
 use super::time::{From, TimeLookup, TimeTarget};
@@ -203,6 +204,31 @@ impl Log {
         })
     }
 
+    /// The transactions of which the batches from `from` up to the position `end` in `segment` may hold
+    /// aborted records, as Kafka collects them: markers from there on tell them, wherever they lie. Some
+    /// may begin behind the end.
+    pub fn aborted_in(&self, from: Offset, segment: Offset, end: u64) -> Vec<Aborted> {
+        let next = self.first_of_next(segment).unwrap_or(self.log_end);
+        let bound = self.known_index(segment).above(end).unwrap_or(next);
+        let bound = bound.min(self.last_stable());
+        let first = self.aborted.partition_point(|it| it.marker < from);
+        let mut found = Vec::new();
+        for aborted in self.aborted.range(first..) {
+            if aborted.first < bound {
+                found.push(*aborted);
+            }
+            if aborted.last_stable >= bound {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Whether nothing more will be readable in this segment for such a reader than is now.
+    pub fn is_settled(&self, segment: Offset, isolation: Isolation) -> bool {
+        segment < self.end_of(isolation).segment
+    }
+
     /// What has to be searched for a timestamp. `None`: there is no such record.
     pub fn time_lookup(&self, target: TimeTarget, isolation: Isolation) -> Option<TimeLookup> {
         let (segment, at_or_after, first) = match target {
@@ -258,19 +284,19 @@ impl Log {
         }
     }
 
-    /// The position in `segment` behind the last byte that this reader may have.
-    fn readable_end(&self, segment: Offset, isolation: Isolation) -> u64 {
-        let end = Mark {
-            offset: self.log_end,
-            segment: self.active.tail.base,
-            position: self.active.tail.size,
-        };
-        let mark = match isolation {
-            Isolation::Replica => end,
+    /// Where what this reader may have ends, or a place before it.
+    fn end_of(&self, isolation: Isolation) -> Mark {
+        match isolation {
+            Isolation::Replica => self.mark(self.log_end),
             Isolation::ReadUncommitted => self.high,
             Isolation::ReadCommitted if self.last_stable() == self.high.offset => self.high,
             Isolation::ReadCommitted => self.mark(self.last_stable()),
-        };
+        }
+    }
+
+    /// The position in `segment` behind the last byte that this reader may have.
+    fn readable_end(&self, segment: Offset, isolation: Isolation) -> u64 {
+        let mark = self.end_of(isolation);
         let size = match segment == self.active.tail.base {
             true => self.active.tail.size,
             false => self.segment_of(segment).size,

@@ -55,7 +55,6 @@ pub(super) struct Mark {
 pub(super) struct Active {
     pub(super) tail: Tail,
     pub(super) indexes: Indexes,
-    pub(super) aborted: Vec<Aborted>,
     pub(super) modified: Timestamp,
 }
 
@@ -81,8 +80,15 @@ pub struct Log {
     /// Everything before is durable.
     flushed: Offset,
     sole_replica: bool,
+    /// Segments below have been compacted.
+    cleaned: Offset,
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
+    /// The transactions that were aborted, by their markers: 32 bytes each, while their batches and the
+    /// marker take hundreds.
+    pub(super) aborted: VecDeque<Aborted>,
+    /// Where those transactions begin that were open when the log was loaded.
+    pub(super) open: BTreeMap<Offset, Mark>,
     pub(super) recent: Recent,
     pub(super) indexes: IndexCache,
     staged: VecDeque<StagedBatch>,
@@ -135,6 +141,8 @@ pub enum Refused {
         /// The producer's epoch.
         current: ProducerEpoch,
     },
+    /// Its producer has a transaction open, of which it is no part: INVALID_TXN_STATE (48).
+    BesideTransaction,
     /// Larger than `segment.bytes`: RECORD_LIST_TOO_LARGE (18).
     SegmentTooSmall,
 }
@@ -178,7 +186,6 @@ impl Log {
         let active = Active {
             tail,
             indexes: Indexes::default(),
-            aborted: Vec::new(),
             modified: created,
         };
         let producers = Producers::none(base);
@@ -189,7 +196,7 @@ impl Log {
             base,
             base,
             Epochs::default(),
-            producers,
+            (producers, VecDeque::new()),
         )
     }
 
@@ -201,7 +208,7 @@ impl Log {
         log_start: Offset,
         log_end: Offset,
         epochs: Epochs,
-        producers: Producers,
+        (producers, aborted): (Producers, VecDeque<Aborted>),
     ) -> Log {
         let mut log = Log {
             recent: Recent::new(config.recent_batches),
@@ -219,8 +226,11 @@ impl Log {
             log_end,
             flushed: log_end,
             sole_replica: true,
+            cleaned: Offset(0),
             epochs,
             producers,
+            aborted,
+            open: BTreeMap::new(),
             staged: VecDeque::new(),
             producers_ahead: BTreeMap::new(),
             roll_due: false,
@@ -385,6 +395,7 @@ impl Log {
             Objection::OutOfOrder { last_sequence } => {
                 Refused::OutOfOrderSequence { last_sequence }
             }
+            Objection::BesideTransaction => Refused::BesideTransaction,
         })
     }
 
@@ -523,7 +534,6 @@ impl Log {
         let next = Active {
             tail: Tail::new(&self.config, new_base, now),
             indexes: Indexes::default(),
-            aborted: Vec::new(),
             modified: now,
         };
         let old = std::mem::replace(&mut self.active, next);
@@ -563,16 +573,13 @@ impl Log {
     }
 
     fn seal(&mut self) -> Sealed {
-        let Active {
-            tail,
-            indexes,
-            aborted,
-            ..
-        } = &mut self.active;
+        let Active { tail, indexes, .. } = &mut self.active;
         if let Some(entry) = tail.time_entry() {
             indexes.add_time(tail.base, entry);
         }
-        let txnindex: Vec<u8> = aborted.iter().flat_map(|entry| entry.encode()).collect();
+        let first = self.aborted.partition_point(|it| it.marker < tail.base);
+        let aborted = self.aborted.range(first..);
+        let txnindex: Vec<u8> = aborted.flat_map(|entry| entry.encode()).collect();
         Sealed {
             base: tail.base,
             size: tail.size,
@@ -596,6 +603,16 @@ impl Log {
         if sole {
             self.set_high_watermark(self.log_end);
         }
+    }
+
+    /// The segments before this offset have been compacted, as `cleaner-offset-checkpoint` says.
+    pub fn set_cleaned(&mut self, offset: Offset) {
+        self.cleaned = offset;
+    }
+
+    /// Whether there may be batches without records in a segment: see [`sift`](super::sift).
+    pub fn may_hold_emptied(&self, segment: Offset) -> bool {
+        segment < self.cleaned
     }
 
     /// Every in-sync replica has what is below `offset`; bounded to the log. The watermark does not
@@ -637,6 +654,8 @@ impl Log {
         }
         let removed = self.sealed.pop_front()?;
         self.indexes.remove(removed.base);
+        let first = self.aborted.partition_point(|it| it.marker < end);
+        self.aborted.drain(..first);
         if end > self.log_start {
             self.settle(end, self.high, self.log_end);
             self.epochs.cut_before(end);
@@ -659,6 +678,9 @@ impl Log {
                 position: self.active.tail.size,
             };
         }
+        if let Some(mark) = self.open.get(&offset) {
+            return *mark;
+        }
         if let Some(place) = self.recent.find(offset) {
             return Mark {
                 offset,
@@ -667,15 +689,20 @@ impl Log {
             };
         }
         let segment = self.segment_of(offset).base;
-        let index: &[u8] = match segment == self.active.tail.base {
-            true => &self.active.indexes.offsets,
-            false => self.indexes.peek(segment).map_or(&[], |index| index),
-        };
         Mark {
             offset,
             segment,
-            position: OffsetIndex::new(segment, index).floor(offset).0,
+            position: self.known_index(segment).floor(offset).0,
         }
+    }
+
+    /// A segment's offset index; empty if it is a sealed one whose index is not in memory.
+    pub(super) fn known_index(&self, segment: Offset) -> OffsetIndex<'_> {
+        let bytes: &[u8] = match segment == self.active.tail.base {
+            true => &self.active.indexes.offsets,
+            false => self.indexes.peek(segment).map_or(&[], |index| index),
+        };
+        OffsetIndex::new(segment, bytes)
     }
 
     /// The last segment whose base is at or below `offset`, else the first.

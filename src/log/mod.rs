@@ -45,7 +45,7 @@ pub use names::{
 };
 pub use producers::ProducerState;
 pub use recovery::{Fault, Files, Found, LoadError, Loaded, Rebuilt, SegmentFiles, load};
-pub use scan::{Source, next_offset};
+pub use scan::{Sifted, Source, next_offset, sift};
 pub use segment::Segment;
 pub use time::{TimeFound, TimeLookup, TimeTarget};
 

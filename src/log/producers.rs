@@ -9,6 +9,10 @@
 //!  26 i64 timestamp         34 i32 coordinator epoch 38 i64 first offset of the open transaction (-1)
 //! ```
 //!
+//! Kafka writes one entry per producer, its last batch, and so forgets the four before at each start.
+//! We write one for each batch that we remember, the oldest first: Kafka, which lets a later entry of
+//! a producer replace an earlier one, reads what it would have written; we read them all.
+//!
 //! Expiry counts from when this process last heard of a producer, never from a record's timestamp:
 //! those are the client's, and may lie in any year.
 
@@ -66,7 +70,11 @@ pub struct ProducerState {
 pub(crate) enum Objection {
     Duplicate(Remembered),
     StaleEpoch(ProducerEpoch),
-    OutOfOrder { last_sequence: i32 },
+    OutOfOrder {
+        last_sequence: i32,
+    },
+    /// It does not belong to the transaction that its producer has open.
+    BesideTransaction,
 }
 
 impl Producer {
@@ -92,11 +100,14 @@ impl Producer {
             }
             last.map_or(0, |last| advance(last.last_sequence, 1))
         };
-        match batch.base_sequence == expected {
-            true => Ok(()),
-            false => Err(Objection::OutOfOrder {
+        if batch.base_sequence != expected {
+            return Err(Objection::OutOfOrder {
                 last_sequence: last.map_or(NO_SEQUENCE, |last| last.last_sequence),
-            }),
+            });
+        }
+        match known.open_since.is_some() && !batch.is_transactional() {
+            true => Err(Objection::BesideTransaction),
+            false => Ok(()),
         }
     }
 
@@ -217,12 +228,18 @@ impl Producers {
             let long = |at: usize| i64::from_be_bytes(entry[at..at + 8].try_into().expect("8"));
             let int = |at: usize| i32::from_be_bytes(entry[at..at + 4].try_into().expect("4"));
             let id = ProducerId(long(0));
-            let epoch = i16::from_be_bytes(entry[8..10].try_into().expect("2 bytes"));
-            let mut producer = Producer::new(ProducerEpoch(epoch));
+            let epoch = ProducerEpoch(i16::from_be_bytes(
+                entry[8..10].try_into().expect("2 bytes"),
+            ));
+            let (last_sequence, last, delta) = (int(10), long(14), int(22));
+            let before = producers.known.get(&id).filter(|known| {
+                let newest = known.newest().map(|newest| newest.last);
+                known.epoch == epoch && newest.is_some_and(|newest| newest < Offset(last))
+            });
+            let mut producer = before.copied().unwrap_or_else(|| Producer::new(epoch));
             producer.timestamp = Timestamp(long(26));
             producer.coordinator_epoch = int(34);
             producer.heard = now;
-            let (last_sequence, last, delta) = (int(10), long(14), int(22));
             if last >= 0 && last_sequence >= 0 && (0..=last).contains(&i64::from(delta)) {
                 producer.remember(Remembered {
                     first_sequence: advance(last_sequence, -i64::from(delta)),
@@ -242,33 +259,37 @@ impl Producers {
 
     /// The snapshot file, named by [`end`](Producers::end).
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let size = SNAPSHOT_HEAD_BYTES + self.known.len() * SNAPSHOT_ENTRY_BYTES;
-        let mut file = Vec::with_capacity(size);
-        file.extend_from_slice(&[0, 1, 0, 0, 0, 0]);
-        file.extend_from_slice(&(self.known.len() as i32).to_be_bytes());
+        let mut file = vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut count = 0i32;
         for (id, producer) in &self.known {
-            let (last_sequence, last, delta) = match producer.newest() {
-                Some(newest) => (
-                    newest.last_sequence,
-                    newest.last.0,
-                    (newest.last.0 - newest.first.0) as i32,
-                ),
-                None => (NO_SEQUENCE, -1, 0),
-            };
-            file.extend_from_slice(&id.0.to_be_bytes());
-            file.extend_from_slice(&producer.epoch.0.to_be_bytes());
-            file.extend_from_slice(&last_sequence.to_be_bytes());
-            file.extend_from_slice(&last.to_be_bytes());
-            file.extend_from_slice(&delta.to_be_bytes());
-            file.extend_from_slice(&producer.timestamp.0.to_be_bytes());
-            file.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
-            file.extend_from_slice(
-                &producer
-                    .open_since
-                    .map_or(-1, |first| first.0)
-                    .to_be_bytes(),
-            );
+            let last = producer.window.iter().flatten().count().max(1);
+            for at in 0..last {
+                let is_newest = at + 1 == last;
+                let (last_sequence, last_offset, delta) = match producer.window[at] {
+                    Some(batch) => (
+                        batch.last_sequence,
+                        batch.last.0,
+                        (batch.last.0 - batch.first.0) as i32,
+                    ),
+                    None => (NO_SEQUENCE, -1, 0),
+                };
+                let timestamp = match producer.window[at] {
+                    Some(batch) if !is_newest => batch.timestamp,
+                    _ => producer.timestamp,
+                };
+                let open_since = producer.open_since.filter(|_| is_newest);
+                file.extend_from_slice(&id.0.to_be_bytes());
+                file.extend_from_slice(&producer.epoch.0.to_be_bytes());
+                file.extend_from_slice(&last_sequence.to_be_bytes());
+                file.extend_from_slice(&last_offset.to_be_bytes());
+                file.extend_from_slice(&delta.to_be_bytes());
+                file.extend_from_slice(&timestamp.0.to_be_bytes());
+                file.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
+                file.extend_from_slice(&open_since.map_or(-1, |first| first.0).to_be_bytes());
+                count += 1;
+            }
         }
+        file[6..10].copy_from_slice(&count.to_be_bytes());
         let crc = batch::crc32c(&file[6..]);
         file[2..6].copy_from_slice(&crc.to_be_bytes());
         file
@@ -311,6 +332,11 @@ impl Producers {
                 open_since: producer.open_since,
             })
             .collect()
+    }
+
+    /// The first offsets of the open transactions.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Offset> {
+        self.open.keys().copied()
     }
 
     /// The first offset of the oldest open transaction.

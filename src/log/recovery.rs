@@ -8,7 +8,7 @@
 use super::aborted::{Aborted, parse_aborted};
 use super::epochs::Epochs;
 use super::index::{Indexes, OFFSET_ENTRY_BYTES, OffsetIndex, TIME_ENTRY_BYTES, TimeIndex};
-use super::machine::{Active, Log, LogConfig};
+use super::machine::{Active, Log, LogConfig, Mark};
 use super::names::FileKind;
 use super::producers::{Marker, Producers};
 use super::scan::{Source, Walk, read_all, read_exact_at};
@@ -276,7 +276,14 @@ impl Loading<'_> {
         };
         let log_start = self.files.log_start.max(first);
         let mut epochs = self.read_epochs(log_start)?;
-        let (mut segments, last, cut, drop_segments, producers) = match self.files.clean {
+        let Outcome {
+            mut segments,
+            last,
+            cut,
+            dropped: drop_segments,
+            mut producers,
+            mut aborted,
+        } = match self.files.clean {
             true => self.read_clean(log_start)?,
             false => self.recover_all(log_start, &mut epochs)?,
         };
@@ -289,7 +296,7 @@ impl Loading<'_> {
         epochs.cut_before(log_start);
 
         segments.truncate(segments.len() - 1);
-        let mut producers = producers;
+        aborted.extend(last.aborted);
         let newest_known = self.newest_snapshot(log_start, log_end);
         if newest_known.is_none_or(|newest| newest < log_end)
             && let Some(snapshot) = producers.take_snapshot()
@@ -308,22 +315,28 @@ impl Loading<'_> {
         let active = Active {
             tail,
             indexes: last.indexes,
-            aborted: last.aborted,
             modified: last.segment.modified,
         };
         let text = epochs.text();
         let changed = self.files.epochs.as_ref() != Some(&text);
         let write_epochs = changed && (self.files.epochs.is_some() || !epochs.entries().is_empty());
+        let begun: Vec<Offset> = producers.open().filter(|it| *it >= log_start).collect();
+        let mut log = Log::assemble(
+            self.config.clone(),
+            segments.into(),
+            active,
+            log_start,
+            log_end,
+            epochs,
+            (producers, aborted.into()),
+        );
+        for offset in begun {
+            if let Some(mark) = self.find_batch(offset)? {
+                log.open.insert(offset, mark);
+            }
+        }
         Ok(Loaded {
-            log: Log::assemble(
-                self.config.clone(),
-                segments.into(),
-                active,
-                log_start,
-                log_end,
-                epochs,
-                producers,
-            ),
+            log,
             cut,
             drop_segments,
             drop_snapshots,
@@ -359,13 +372,19 @@ impl Loading<'_> {
     }
 }
 
-type Outcome = (
-    Vec<Segment>,
-    Read,
-    Option<(Offset, u64)>,
-    Vec<Offset>,
-    Producers,
-);
+/// What the segments come to.
+struct Outcome {
+    segments: Vec<Segment>,
+    /// The last of them.
+    last: Read,
+    /// Where its file is to be cut.
+    cut: Option<(Offset, u64)>,
+    /// Segments behind the cut.
+    dropped: Vec<Offset>,
+    producers: Producers,
+    /// What was aborted in all segments but the last.
+    aborted: Vec<Aborted>,
+}
 
 impl Loading<'_> {
     /// After a crash: recovers from the segment that holds the recovery point on.
@@ -383,12 +402,9 @@ impl Loading<'_> {
         let base = self.files.segments[from].base;
         let mut producers = self.producers_at(base.max(log_start), log_start)?;
         let mut segments = Vec::with_capacity(count);
+        let mut aborted = Vec::new();
         for at in 0..from {
-            let read = match self.damaged_index(at)? {
-                None => self.trust(at)?,
-                Some(kind) => self.rebuild_sealed(at, kind, log_start)?.segment,
-            };
-            segments.push(read);
+            segments.push(self.read_sealed(at, log_start, &mut aborted)?);
         }
         for at in from..count {
             let read = self.recover(at, &mut producers, Some(epochs))?;
@@ -397,11 +413,19 @@ impl Loading<'_> {
             let length = segment.log.length();
             let Some(fault) = read.fault else {
                 if at + 1 == count {
-                    return Ok((segments, read, None, Vec::new(), producers));
+                    return Ok(Outcome {
+                        segments,
+                        last: read,
+                        cut: None,
+                        dropped: Vec::new(),
+                        producers,
+                        aborted,
+                    });
                 }
                 if producers.end() == read.end {
                     self.snapshots.push((read.end, producers.encode()));
                 }
+                aborted.extend(read.aborted);
                 continue;
             };
             self.found.push(Found::Cut {
@@ -418,9 +442,14 @@ impl Loading<'_> {
                     bytes: behind.iter().map(|segment| segment.log.length()).sum(),
                 });
             }
-            let cut = Some((segment.base, read.segment.size));
-            let dropped = behind.iter().map(|segment| segment.base).collect();
-            return Ok((segments, read, cut, dropped, producers));
+            return Ok(Outcome {
+                segments,
+                cut: Some((segment.base, read.segment.size)),
+                dropped: behind.iter().map(|segment| segment.base).collect(),
+                last: read,
+                producers,
+                aborted,
+            });
         }
         unreachable!("the last segment ends the loop")
     }
@@ -429,12 +458,9 @@ impl Loading<'_> {
     fn read_clean(&mut self, log_start: Offset) -> Result<Outcome, LoadError> {
         let count = self.files.segments.len();
         let mut segments = Vec::with_capacity(count);
+        let mut aborted = Vec::new();
         for at in 0..count - 1 {
-            let read = match self.damaged_index(at)? {
-                None => self.trust(at)?,
-                Some(kind) => self.rebuild_sealed(at, kind, log_start)?.segment,
-            };
-            segments.push(read);
+            segments.push(self.read_sealed(at, log_start, &mut aborted)?);
         }
         let mut cut = None;
         let at = count - 1;
@@ -474,7 +500,34 @@ impl Loading<'_> {
             true => self.producers_at(last.end, log_start)?,
             false => Producers::none(last.end),
         };
-        Ok((segments, last, cut, Vec::new(), producers))
+        Ok(Outcome {
+            segments,
+            last,
+            cut,
+            dropped: Vec::new(),
+            producers,
+            aborted,
+        })
+    }
+
+    /// A sealed segment, and what was aborted in it.
+    fn read_sealed(
+        &mut self,
+        at: usize,
+        log_start: Offset,
+        aborted: &mut Vec<Aborted>,
+    ) -> Result<Segment, LoadError> {
+        match self.damaged_index(at)? {
+            None => {
+                aborted.extend(self.trusted_aborted(at)?);
+                self.trust(at)
+            }
+            Some(kind) => {
+                let read = self.rebuild_sealed(at, kind, log_start)?;
+                aborted.extend(read.aborted);
+                Ok(read.segment)
+            }
+        }
     }
 
     /// Reads a segment batch by batch and builds anew what is derived from it. Stops at the first
@@ -632,11 +685,22 @@ impl Loading<'_> {
         }
         if let Some(txnindex) = files.txnindex {
             let bytes = read_all(txnindex).map_err(failed(base, FileKind::TxnIndex))?;
-            if parse_aborted(base, &bytes).is_none() {
+            let aborted = parse_aborted(base, &bytes);
+            if !aborted.is_some_and(|all| all.last().is_none_or(|last| within(last.marker))) {
                 return Ok(Some(FileKind::TxnIndex));
             }
         }
         Ok(None)
+    }
+
+    /// What was aborted in a segment, as its file says.
+    fn trusted_aborted(&self, at: usize) -> Result<Vec<Aborted>, LoadError> {
+        let files = &self.files.segments[at];
+        let Some(txnindex) = files.txnindex else {
+            return Ok(Vec::new());
+        };
+        let bytes = read_all(txnindex).map_err(failed(files.base, FileKind::TxnIndex))?;
+        Ok(parse_aborted(files.base, &bytes).unwrap_or_default())
     }
 
     /// A sealed segment as its files say.
@@ -703,12 +767,11 @@ impl Loading<'_> {
             end = header.next_offset();
             position += header.size() as u64;
         }
-        let aborted = all(files.txnindex, FileKind::TxnIndex)?;
         Ok(Some(Read {
             segment,
             end,
             indexes,
-            aborted: parse_aborted(base, &aborted).unwrap_or_default(),
+            aborted: self.trusted_aborted(at)?,
             first_timestamp: first.map(|header| header.max_timestamp),
             fault: None,
         }))
@@ -785,6 +848,30 @@ impl Loading<'_> {
             }
         }
         Ok(producers)
+    }
+
+    /// The batch that begins with `offset`.
+    fn find_batch(&self, offset: Offset) -> Result<Option<Mark>, LoadError> {
+        let segments = &self.files.segments;
+        let after = segments.partition_point(|segment| segment.base <= offset);
+        let Some(at) = after.checked_sub(1) else {
+            return Ok(None);
+        };
+        let files = &segments[at];
+        let mut position = self.floor(at, offset)?;
+        let mut walk = Walk::headers(files.log, files.log.length());
+        let error = failed(files.base, FileKind::Log);
+        while let Some(header) = walk.header(position).map_err(&error)? {
+            if header.base_offset >= offset {
+                return Ok((header.base_offset == offset).then_some(Mark {
+                    offset,
+                    segment: files.base,
+                    position,
+                }));
+            }
+            position += header.size() as u64;
+        }
+        Ok(None)
     }
 
     /// Where to begin in a segment to find `offset`, by its index if that fits.

@@ -33,6 +33,62 @@ pub fn next_offset(base: Offset, log: &dyn Source) -> io::Result<Offset> {
     Ok(next)
 }
 
+/// What a stretch of a compacted segment has for a reader. Kafka's cleaner keeps the header of a
+/// producer's last batch when its records are gone, and there are clients that stall or crash at a batch
+/// without records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sifted {
+    /// Batches with records, none without between them.
+    Batches {
+        /// Where the first of them begins.
+        position: u64,
+        /// Bytes of all of them; the last may be cut off, the first is not.
+        length: u64,
+        /// Bytes of the first.
+        first_batch: u64,
+    },
+    /// Only batches without records.
+    Emptied {
+        /// The offset behind them.
+        next: Offset,
+    },
+}
+
+/// Looks through the `length` bytes from `position` on, where a batch begins.
+pub fn sift(log: &dyn Source, position: u64, length: u64) -> io::Result<Sifted> {
+    let mut walk = Walk::headers(log, log.length());
+    let mut end = position + length;
+    let mut first = None;
+    let mut emptied = None;
+    let mut at = position;
+    while at < end {
+        // What makes no sense is left to whoever reads it.
+        let Some(header) = walk.header(at)? else {
+            break;
+        };
+        match (header.record_count, first) {
+            (..=0, None) => emptied = Some(header.next_offset()),
+            (..=0, Some(_)) => end = at,
+            (_, None) => first = Some((at, header.size() as u64)),
+            (_, Some(_)) => {}
+        }
+        at += header.size() as u64;
+    }
+    Ok(match (first, emptied) {
+        (Some((position, first_batch)), _) => Sifted::Batches {
+            position,
+            length: (end - position).max(first_batch),
+            first_batch,
+        },
+        (None, Some(next)) => Sifted::Emptied { next },
+        (None, None) => Sifted::Batches {
+            position,
+            length,
+            first_batch: length,
+        },
+    })
+}
+
 /// A window that moves over a file.
 pub(crate) struct Walk<'a> {
     source: &'a dyn Source,

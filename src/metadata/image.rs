@@ -5,6 +5,7 @@
 //! replay copies only the map it changes. All maps are ordered, so that two replays of one log look
 //! alike in every walk over them.
 
+use super::versions::KRAFT_VERSION;
 use crate::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Image {
     pub(super) topics: Arc<Topics>,
     pub(super) configs: Arc<BTreeMap<Resource, Arc<BTreeMap<String, String>>>>,
     pub(super) features: Arc<BTreeMap<String, i16>>,
+    /// The level of kraft.version, which control records of the quorum tell.
+    pub(super) kraft_version: i16,
     /// Grows with every change of `features`, also over restarts: at each start it is at least the
     /// offset of the broker's registration, and every change is a record that takes an offset.
     pub(super) features_epoch: i64,
@@ -319,9 +322,18 @@ impl Image {
         self.configs.iter()
     }
 
-    /// The finalized features and their levels, none of them 0.
+    /// The finalized features that are records of the log, and their levels, none of them 0.
     pub fn features(&self) -> &BTreeMap<String, i16> {
         &self.features
+    }
+
+    /// All finalized features and their levels, as clients are told.
+    pub fn finalized_features(&self) -> impl Iterator<Item = (&str, i16)> {
+        let records = self.features.iter();
+        let quorum = (self.kraft_version > 0).then_some((KRAFT_VERSION, self.kraft_version));
+        records
+            .map(|(name, level)| (name.as_str(), *level))
+            .chain(quorum)
     }
 
     /// A number that is larger after every change of the features, by which clients tell which of two

@@ -125,7 +125,7 @@ impl State {
                 Item::Control(ControlRecord::SnapshotHeader(header)) => {
                     state.timestamp = Timestamp(header.last_contained_log_timestamp);
                 }
-                Item::Control(control) => state.quorum.replay(&control),
+                Item::Control(control) => state.replay_control(&control),
             }
         }
         state.position = position;
@@ -165,7 +165,7 @@ impl State {
                 .replay(&record)
                 .map_err(|fault| LogFault::Replay(offset, fault)),
             Item::Control(control) => {
-                self.quorum.replay(&control);
+                self.replay_control(&control);
                 Ok(())
             }
         })?;
@@ -173,6 +173,16 @@ impl State {
         self.position.epoch = self.position.epoch.max(header.leader_epoch);
         self.timestamp = self.timestamp.max(header.max_timestamp);
         Ok(())
+    }
+
+    /// The quorum's own records are no part of a metadata transaction.
+    fn replay_control(&mut self, control: &ControlRecord<'_>) {
+        self.quorum.replay(control);
+        let image = &mut self.image;
+        image.kraft_version = self.quorum.kraft_version;
+        if let Some(pending) = &mut image.pending {
+            pending.kraft_version = self.quorum.kraft_version;
+        }
     }
 
     /// Takes in records that this node has appended itself as one batch.

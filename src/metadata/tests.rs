@@ -1,6 +1,6 @@
 //! Stories of a cluster: what is decided, written, read back and refused.
 
-use super::versions::record_version;
+use super::versions::{KRAFT_VERSION, record_version};
 use super::*;
 use crate::batch;
 use crate::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, Timestamp, Uuid};
@@ -570,6 +570,31 @@ fn records_are_written_in_the_version_of_the_metadata_version() {
         assert_eq!(record_version(&change, level), of_change);
         assert_eq!(record_version(&register, level), of_register);
     }
+}
+
+#[test]
+fn clients_are_told_kraft_version_unless_it_is_0() {
+    let finalized = |state: &State| -> Vec<(String, i16)> {
+        let all = state.image.finalized_features();
+        all.map(|(name, level)| (name.to_string(), level)).collect()
+    };
+    let node = Node::started();
+    let told = finalized(&node.state);
+    assert_eq!(told.last(), Some(&(KRAFT_VERSION.to_string(), 1)));
+    assert_eq!(told.len(), node.image().features().len() + 1);
+    assert_eq!(finalized(&node.reread().state), told);
+    let position = node.state.position;
+    let read = State::from_snapshot(&node.state.snapshot(), position).expect("our own bytes");
+    assert_eq!(finalized(&read), told);
+
+    // A quorum whose voters stand in each node's configuration, as `kafka-storage format` leaves it.
+    let mut old = State::new();
+    let opening = old.opening_batch(NODE, &Quorum::default(), EPOCH, TIME);
+    old.replay_log(&opening).expect("ours");
+    let batch = old.batch_of(&bootstrap(&[]), EPOCH, TIME);
+    old.replay_log(&batch).expect("ours");
+    assert!(!old.image.features().is_empty());
+    assert_eq!(finalized(&old).len(), old.image.features().len());
 }
 
 #[test]

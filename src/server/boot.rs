@@ -30,6 +30,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The file in which Kafka's cleaner notes up to where it has compacted each log.
+const CLEANED: &str = "cleaner-offset-checkpoint";
+
 /// Why a broker does not start: one line that says what to do.
 #[derive(Debug)]
 pub struct StartError(pub String);
@@ -50,15 +53,16 @@ pub struct Listening {
     pub advertised: Endpoint,
 }
 
-/// Opens the log directories and makes the workers. `threads` logs are loaded at once; `seed` is all
-/// the randomness of the broker; `progress` is kept up to date.
+/// Opens the log directories and makes the workers. As many logs are loaded at once as is configured,
+/// but no more than `threads_max`; `seed` is all the randomness of the broker; `progress` is kept up
+/// to date.
 ///
 /// # Errors
 /// Whatever keeps the broker from serving what is there.
 pub fn boot(
     config: &Arc<BrokerConfig>,
     disk: &dyn Disk,
-    threads: usize,
+    threads_max: usize,
     listeners: Vec<Listening>,
     seed: u64,
     now: Now,
@@ -85,7 +89,10 @@ pub fn boot(
         now,
         progress,
     };
+    let threads = config.recovery_threads_per_dir as usize * directories.len();
+    let threads = threads.min(threads_max);
     let found = opener.open_partitions(threads)?;
+    tracing::info!(partitions = found.len(), threads, "the logs are loaded");
     let points = recovery_points(directories.len(), &found);
     lower_recovery_points(disk, &directories, &points)?;
     let starts = log_starts(directories.len(), &found);
@@ -146,6 +153,8 @@ struct Directory {
     clean: bool,
     recovery_points: OffsetCheckpoint,
     log_starts: OffsetCheckpoint,
+    /// Up to where logs have been compacted.
+    cleaned: OffsetCheckpoint,
 }
 
 fn open_directories(
@@ -195,6 +204,7 @@ fn open_directories(
             cluster_id: cluster_id.clone(),
             recovery_points: checkpoint(RECOVERY_POINTS)?,
             log_starts: checkpoint(LOG_STARTS)?,
+            cleaned: checkpoint(CLEANED)?,
             clean: take_marker(disk, path)?,
             path: path.clone(),
         });
@@ -709,6 +719,7 @@ impl Opener<'_> {
         );
         let mut opened =
             opened.map_err(|fault| StartError(format!("{}: {fault}", one.path.display())))?;
+        opened.log.set_cleaned(known(&directory.cleaned));
         if opened.log.lead(one.epoch) {
             let text = opened.log.epochs().text();
             let path = one.path.join(files::LEADER_EPOCHS);

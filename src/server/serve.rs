@@ -35,7 +35,6 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     let listeners = open_listeners(&config)?;
     let config = Arc::new(config);
     let files = Arc::new(Files);
-    let threads = config.recovery_threads_per_dir as usize * config.log_dirs.len();
     let seed = u64::from_ne_bytes(sys::random_bytes());
     let tasks = TaskThreads::start(TASK_THREADS, files.clone())
         .map_err(|error| StartError(format!("cannot start threads: {error}")))?;
@@ -46,7 +45,15 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     let progress = Progress::default();
     let workers = progress.tell_during(|| {
         let now = sys::clock();
-        boot::boot(&config, &*files, threads, listeners, seed, now, &progress)
+        boot::boot(
+            &config,
+            &*files,
+            usize::MAX,
+            listeners,
+            seed,
+            now,
+            &progress,
+        )
     })?;
     run(&config, workers, &tasks)
 }

@@ -4,10 +4,10 @@
 //! disk becomes a [`LookUp`] and the answer waits for it.
 
 use super::mail::{Mail, ReadPart, ReadResult};
-use super::{Outbox, Partition, Parts, ReturnTo, Shard};
-use crate::log::Isolation;
+use super::{Outbox, Partition, Parts, ReturnTo, Shard, Waiting};
+use crate::log::{Isolation, Sifted};
 use crate::mutation::{Mutation, planted};
-use crate::store::{Found, Scan, Want};
+use crate::store::{Found, Scan, Slice, Task, TaskOutcome, Want};
 use crate::types::{LeaderEpoch, Offset, PartitionId};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
@@ -18,6 +18,15 @@ pub(super) struct LookUp {
     index: u32,
     want: Want,
     stage: Stage,
+    /// Batches without records, passed over on the way here.
+    emptied: Option<Slice>,
+}
+
+/// A slice of a compacted segment that is looked through for batches without records.
+pub(super) struct Sifting {
+    id: PartitionId,
+    lookup: LookUp,
+    slice: Slice,
 }
 
 /// What it waits for.
@@ -58,6 +67,7 @@ impl Shard {
                 index: part.index,
                 want,
                 stage: Stage::New,
+                emptied: None,
             };
             match self.check_leader(part.partition, part.epoch) {
                 Err(error) => self.read_done(&lookup, ReadResult::refused(error), out),
@@ -92,20 +102,21 @@ impl Shard {
     fn go_on(&mut self, slot: u32, mut lookup: LookUp, found: Found, out: &mut Outbox) {
         let partition = self.slot(slot);
         let result = match found {
-            Found::Slice {
-                range,
-                first_batch,
-                is_sealed,
-            } => {
-                let range = (range.length > 0).then_some(range);
-                ReadResult {
-                    range,
-                    first_batch,
-                    is_sealed,
-                    ..read_state(partition, ErrorCode::NONE)
-                }
+            Found::Slice(slice) if partition.store.log().may_hold_emptied(slice.segment) => {
+                let task = Task::Sift(slice.range.clone());
+                let sifting = Sifting {
+                    id: partition.id,
+                    lookup,
+                    slice,
+                };
+                return self.submit_task(Waiting::Sifted(sifting), task, out);
             }
-            Found::End => read_state(partition, ErrorCode::NONE),
+            Found::Slice(slice) => read(partition, &lookup.want, slice),
+            // Nothing follows them: with these a client gets to the end of the log.
+            Found::End => match lookup.emptied.take() {
+                Some(slice) => read(partition, &lookup.want, slice),
+                None => read_state(partition, ErrorCode::NONE),
+            },
             // As Kafka, which tells nothing of a partition with an error.
             Found::OutOfRange => ReadResult::refused(ErrorCode::OFFSET_OUT_OF_RANGE),
             Found::Corrupt => {
@@ -131,6 +142,44 @@ impl Shard {
             }
         };
         self.read_done(&lookup, result, out);
+    }
+
+    pub(super) fn sifted(&mut self, sifting: Sifting, outcome: TaskOutcome, out: &mut Outbox) {
+        let TaskOutcome::Sifted(sifted) = outcome else {
+            unreachable!("a slice was to be sifted")
+        };
+        let Sifting {
+            id,
+            mut lookup,
+            mut slice,
+        } = sifting;
+        let (slot, partition) = match self.serving(id) {
+            Ok(serving) => serving,
+            Err(error) => return self.read_done(&lookup, ReadResult::refused(error), out),
+        };
+        if is_deleted(partition, &lookup) {
+            return self.look_up(slot, lookup, out);
+        }
+        match sifted {
+            Ok(Sifted::Batches {
+                position,
+                length,
+                first_batch,
+            }) => {
+                slice.range.position = position;
+                slice.range.length = length;
+                slice.first_batch = first_batch;
+                let result = read(partition, &lookup.want, slice);
+                self.read_done(&lookup, result, out);
+            }
+            Ok(Sifted::Emptied { next }) => {
+                lookup.want.offset = next;
+                slice.range.length = slice.range.length.min(slice.first_batch);
+                lookup.emptied.get_or_insert(slice);
+                self.look_up(slot, lookup, out);
+            }
+            Err(error) => self.storage_failed(slot, &lookup, &error.to_string(), out),
+        }
     }
 
     pub(super) fn headers_read(
@@ -290,6 +339,21 @@ fn is_deleted(partition: &Partition, lookup: &LookUp) -> bool {
     lookup.want.offset < partition.store.log().log_start()
 }
 
+fn read(partition: &Partition, want: &Want, slice: Slice) -> ReadResult {
+    let log = partition.store.log();
+    let end = slice.range.position + slice.range.length;
+    ReadResult {
+        is_sealed: log.is_settled(slice.segment, want.isolation),
+        aborted: match want.isolation {
+            Isolation::ReadCommitted => log.aborted_in(want.offset, slice.segment, end),
+            Isolation::ReadUncommitted | Isolation::Replica => Vec::new(),
+        },
+        range: Some(slice.range),
+        first_batch: slice.first_batch,
+        ..read_state(partition, ErrorCode::NONE)
+    }
+}
+
 fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
     let log = partition.store.log();
     ReadResult {
@@ -300,5 +364,6 @@ fn read_state(partition: &Partition, error: ErrorCode) -> ReadResult {
         range: None,
         first_batch: 0,
         is_sealed: false,
+        aborted: Vec::new(),
     }
 }

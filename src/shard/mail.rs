@@ -11,7 +11,7 @@ use super::delete_records::DeletePart;
 use super::inspect::{InspectAsk, Inspected};
 use super::quotas::Debit;
 use crate::io::{FileRange, Pieces, Socket};
-use crate::log::Isolation;
+use crate::log::{Aborted, Isolation};
 use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
 use crate::wire::ErrorCode;
 use std::net::{IpAddr, SocketAddr};
@@ -212,8 +212,6 @@ pub struct ProduceAsk {
     pub parts: Vec<ProducePart>,
     /// The request's version: zstd needs 7.
     pub version: i16,
-    /// Whether the request names a transactional id.
-    pub transactional: bool,
 }
 
 /// One partition's record set.
@@ -290,6 +288,8 @@ pub struct ReadResult {
     pub first_batch: u64,
     /// Whether `range` lies in a closed segment, so that nothing will be added to it.
     pub is_sealed: bool,
+    /// The transactions of which `range` may hold aborted records; only for who reads committed ones.
+    pub aborted: Vec<Aborted>,
 }
 
 impl ReadResult {
@@ -303,6 +303,7 @@ impl ReadResult {
             range: None,
             first_batch: 0,
             is_sealed: false,
+            aborted: Vec::new(),
         }
     }
 }

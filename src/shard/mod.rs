@@ -50,10 +50,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How often producers are looked through for those that have expired: Kafka's
-/// `producer.id.expiration.check.interval.ms`.
-const EXPIRE_INTERVAL_US: u64 = 600_000_000;
-
 /// What a shard puts out: operations for the kernel, mail for shards (its own too).
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -111,6 +107,7 @@ impl Partition {
 /// What a ticket of the shard waits for.
 enum Waiting {
     Offset(offsets::TimeLookUp),
+    Sifted(fetch::Sifting),
     Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
@@ -249,7 +246,8 @@ impl Shard {
     pub fn handle_timeout(&mut self, now: Now, out: &mut Outbox) {
         self.write_checkpoints(now, out);
         if now.monotonic_us >= self.expire_us {
-            self.expire_us = now.monotonic_us + EXPIRE_INTERVAL_US;
+            let interval_us = self.config.producer_id_expiration_check_ms * 1000;
+            self.expire_us = now.monotonic_us + interval_us;
             for partition in self.slots.iter_mut().flatten() {
                 partition.store.expire_producers(now);
             }
@@ -364,6 +362,7 @@ impl Shard {
                 };
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
+                    Waiting::Sifted(sifting) => self.sifted(sifting, outcome, out),
                     Waiting::Converted { slot, number } => {
                         self.converted(now, slot, number, outcome, out);
                         self.slot_is_quiet(slot, out);

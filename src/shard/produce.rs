@@ -44,7 +44,7 @@ impl Shard {
         for part in ask.parts {
             let index = part.index;
             let place = Place { gather, index };
-            if let Err(refused) = self.take(now, place, part, ask.version, ask.transactional, out) {
+            if let Err(refused) = self.take(now, place, part, ask.version, out) {
                 self.produced(place, refused, out);
             }
         }
@@ -57,7 +57,6 @@ impl Shard {
         place: Place,
         part: ProducePart,
         version: i16,
-        transactional: bool,
         out: &mut Outbox,
     ) -> Result<(), Produced> {
         let validate_all = self.config.validate_records;
@@ -87,11 +86,7 @@ impl Shard {
             batch::check(records.chunks(), length, &rules).map_err(|fault| refuse_fault(&fault))?;
         if checked.header.is_transactional() {
             // Transactions need a coordinator; FindCoordinator says that there is none.
-            let error = match transactional {
-                true => ErrorCode::INVALID_TXN_STATE,
-                false => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            };
-            return Err(Produced::refused(error));
+            return Err(Produced::refused(ErrorCode::INVALID_TXN_STATE));
         }
         if length > checked.size {
             records = records.split_to(checked.size);
@@ -315,6 +310,7 @@ fn refuse(refused: &Refused) -> Produced {
             Produced::refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
         }
         Refused::StaleEpoch { .. } => Produced::refused(ErrorCode::INVALID_PRODUCER_EPOCH),
+        Refused::BesideTransaction => Produced::refused(ErrorCode::INVALID_TXN_STATE),
         Refused::SegmentTooSmall => Produced::refused(ErrorCode::RECORD_LIST_TOO_LARGE),
         Refused::Duplicate { .. } => unreachable!("a duplicate is answered like the original"),
     }

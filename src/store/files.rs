@@ -1,8 +1,8 @@
 //! Files of a partition and of a log directory, through a [`Disk`]: may block, so it runs at start
 //! and in tasks, never on a shard.
 
-use crate::io::{Disk, File, OpenMode};
-use crate::log::{self, FileKind, Sealed, TimeFound, TimeLookup};
+use crate::io::{Disk, File, FileRange, OpenMode};
+use crate::log::{self, FileKind, Sealed, Sifted, TimeFound, TimeLookup};
 use crate::types::{Offset, TopicId};
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -263,6 +263,12 @@ pub fn look_up_time(
         false => (None, None),
     };
     lookup.run(&source, index.as_deref(), timeindex.as_deref())
+}
+
+/// Looks through a stretch of a segment for batches without records.
+pub fn sift(disk: &dyn Disk, range: &FileRange) -> Result<Sifted> {
+    let source = FileSource::new(disk, range.file.clone())?;
+    log::sift(&source, range.position, range.length)
 }
 
 /// A file's bytes, for what reads logs.

@@ -118,15 +118,8 @@ pub enum Rejected {
 /// Where a look-up for a fetch stands.
 #[derive(Debug)]
 pub enum Found {
-    /// These bytes, which start with the batch that holds the offset. May be empty at the end.
-    Slice {
-        /// Where.
-        range: FileRange,
-        /// Size of the first batch, whole.
-        first_batch: u64,
-        /// Whether they lie in a closed segment.
-        is_sealed: bool,
-    },
+    /// These bytes, which start with the batch that holds the offset.
+    Slice(Slice),
     /// The offset is the end of what may be read.
     End,
     /// Before the log start or beyond the log end.
@@ -137,6 +130,17 @@ pub enum Found {
     Opening(Offset),
     /// The bytes on disk are not batches.
     Corrupt,
+}
+
+/// Batches to send.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The segment.
+    pub segment: Offset,
+    /// Where in it.
+    pub range: FileRange,
+    /// Size of the first batch, whole.
+    pub first_batch: u64,
 }
 
 /// A stretch of headers to look through.
@@ -844,11 +848,11 @@ impl Store {
                     position,
                     length: slice.length,
                 };
-                Found::Slice {
+                Found::Slice(Slice {
+                    segment,
                     range,
                     first_batch: batch_size.into(),
-                    is_sealed: segment != self.log.active_segment().base,
-                }
+                })
             }
             None => self.open(segment, out),
         }

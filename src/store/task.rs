@@ -4,7 +4,7 @@
 
 use super::files;
 use crate::batch::{self, Checked, Fault, Rules, Target};
-use crate::io::{self, Disk, File, Pieces};
+use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
 use crate::types::{Offset, TopicId};
 use std::io::Result;
@@ -114,6 +114,8 @@ pub enum Task {
     /// Checks the records of a compressed batch, or compresses them anew. Touches no file.
     /// -> `Converted`.
     Convert(Box<Conversion>),
+    /// Looks for batches without records. -> `Sifted`.
+    Sift(FileRange),
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -149,6 +151,8 @@ pub enum TaskOutcome {
     Finished(Result<()>),
     /// The room of each directory, in their order.
     Space(Vec<Result<io::Space>>),
+    /// What a stretch has for a reader.
+    Sifted(Result<log::Sifted>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
 }
@@ -165,6 +169,7 @@ impl io::Task for Task {
             | Task::Flush { .. }
             | Task::Truncate { .. }
             | Task::Convert(_)
+            | Task::Sift(_)
             | Task::SetAside { .. } => true,
             Task::Seal { .. }
             | Task::Allocate { .. }
@@ -215,6 +220,7 @@ impl io::Task for Task {
                 Space(directories.iter().map(|path| disk.space(path)).collect())
             }
             Task::Convert(conversion) => Converted(conversion.run()),
+            Task::Sift(range) => Sifted(files::sift(disk, &range)),
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))
             }

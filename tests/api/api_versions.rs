@@ -49,23 +49,6 @@ fn version_3_does_not_name_features_that_may_be_off() {
 }
 
 #[test]
-fn an_unsupported_version_is_answered_in_version_0_with_the_versions_of_this_api() {
-    let mut client = broker::shared().client();
-    for version in [5, 99, i16::MAX] {
-        // The body is of a version that the broker cannot know.
-        client.send_raw(ApiKey::API_VERSIONS, version, b"\x01\x02\x03 whatever");
-        let (response, _) = client.receive::<ApiVersionsResponse>(0);
-        assert_eq!(response.error_code, ErrorCode::UNSUPPORTED_VERSION);
-        assert_eq!(response.api_keys.len(), 1);
-        let own = &response.api_keys[0];
-        assert_eq!((own.api_key, own.min_version, own.max_version), (18, 0, 4));
-    }
-    // The connection is as good as new.
-    let response: ApiVersionsResponse = client.call(4, &request(4));
-    assert_eq!(response.error_code, ErrorCode::NONE);
-}
-
-#[test]
 fn a_malformed_software_name_is_an_invalid_request() {
     let mut client = broker::shared().client();
     for (name, version) in [("", "1"), ("a b", "1"), ("-a", "1"), ("a", "1_0")] {

@@ -230,6 +230,51 @@ fn the_empty_name_shows_what_is_set_for_all_brokers_and_nothing_else() {
 }
 
 #[test]
+fn throttles_of_replication_are_shown_with_their_values_once_they_are_set() {
+    let directory = broker::Directory::new();
+    let broker = broker::Broker::start(&directory, &["num.shards=1"]);
+    let mut client = broker.client();
+    let names = [
+        "follower.replication.throttled.rate",
+        "leader.replication.throttled.rate",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+    ];
+    let mut all = request(BROKER, "1", None);
+    all.include_synonyms = true;
+    let shown = |client: &mut Client| -> Vec<DescribeConfigsProperty<'static>> {
+        let result = describe(client, NEWEST, &all);
+        let configs = result.configs.into_iter();
+        configs.filter(|it| names.contains(&&*it.name)).collect()
+    };
+    assert_eq!(shown(&mut client), []);
+    for name in names {
+        settings::set(&mut client, BROKER, "", name, "1000");
+        settings::set(&mut client, BROKER, "1", name, "2000");
+    }
+    let told = shown(&mut client);
+    assert_eq!(told.len(), 3);
+    for it in told {
+        let value = it.value.as_deref();
+        assert_eq!(
+            (value, it.config_source, it.config_type),
+            (Some("2000"), 2, 5)
+        );
+        assert!(!it.is_sensitive && it.read_only);
+        let synonyms = it.synonyms.iter();
+        let synonyms: Vec<_> = synonyms
+            .map(|it| (it.value.as_deref(), it.source))
+            .collect();
+        assert_eq!(synonyms, [(Some("2000"), 2), (Some("1000"), 3)]);
+    }
+    let defaults = describe(&mut client, NEWEST, &request(BROKER, "", Some(&names)));
+    assert_eq!(defaults.configs.len(), 3);
+    for it in defaults.configs {
+        assert_eq!((it.value.as_deref(), it.config_source), (Some("1000"), 3));
+    }
+    broker.stop();
+}
+
+#[test]
 fn the_one_logger_is_shown_with_its_level() {
     let mut client = broker::shared().client();
     let result = describe(&mut client, NEWEST, &request(settings::LOGGER, "1", None));

@@ -36,40 +36,6 @@ fn every_version_reads_what_was_written() {
 }
 
 #[test]
-fn every_version_answers_nothing_with_an_empty_record_set() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-versions-empty", 1);
-    let mut client = broker.client();
-    for version in versions(ApiKey::FETCH) {
-        // `fetched` panics at null.
-        let all = client.fetch_all(version, &fetch_request(&topic, &[(0, 0), (7, 0)]));
-        assert_eq!(all[0].response.error_code, ErrorCode::NONE);
-        assert!(all[0].records.is_empty());
-        assert_eq!(
-            all[1].response.error_code,
-            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-        );
-        assert!(all[1].records.is_empty());
-        assert_eq!(all[1].response.high_watermark, -1);
-    }
-}
-
-#[test]
-fn an_offset_in_the_middle_of_a_batch_brings_the_whole_batch() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-middle", 1);
-    let mut client = broker.client();
-    client.append(&topic, 0, batch(&["a"]));
-    client.append(&topic, 0, batch(&["b", "c", "d"]));
-    client.append(&topic, 0, batch(&["e"]));
-    for offset in 1..4 {
-        let fetched = client.fetch(&topic, 0, offset);
-        assert_eq!(values(fetched.records), ["b", "c", "d", "e"], "{offset}");
-    }
-    assert_eq!(values(client.fetch(&topic, 0, 4).records), ["e"]);
-}
-
-#[test]
 fn every_offset_is_found_in_a_log_of_many_batches() {
     let broker = broker::shared();
     let settings = [("index.interval.bytes", "200")];
@@ -85,26 +51,6 @@ fn every_offset_is_found_in_a_log_of_many_batches() {
         let fetched = client.fetch_all(FETCH, &request).remove(0);
         let header = headers(fetched.records)[0];
         assert_eq!(header.base_offset.0, offset / 2 * 2, "{offset}");
-    }
-}
-
-#[test]
-fn offsets_outside_of_the_log_are_out_of_range() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-range", 1);
-    let mut client = broker.client();
-    client.append(&topic, 0, batch(&["a", "b"]));
-    let end = client.fetch(&topic, 0, 2);
-    assert_eq!(end.response.error_code, ErrorCode::NONE);
-    assert!(end.records.is_empty());
-    for offset in [3, -1, i64::MAX, i64::MIN] {
-        let outside = client.fetch(&topic, 0, offset);
-        assert_eq!(
-            outside.response.error_code,
-            ErrorCode::OFFSET_OUT_OF_RANGE,
-            "{offset}"
-        );
-        assert!(outside.records.is_empty());
     }
 }
 
@@ -180,28 +126,6 @@ fn both_isolation_levels_read_committed_records() {
 // -- how many bytes
 
 #[test]
-fn the_first_batch_is_whole_however_large() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-large", 1);
-    let mut client = broker.client();
-    let sent = large(300_000);
-    client.append(&topic, 0, sent.clone());
-    client.append(&topic, 0, batch(&["small"]));
-    for (request_max, partition_max) in [(1, 1 << 20), (1 << 20, 1), (0, 0), (100_000, 100_000)] {
-        let mut request = fetch_request(&topic, &[(0, 0)]);
-        request.max_bytes = request_max;
-        request.topics[0].partitions[0].partition_max_bytes = partition_max;
-        let fetched = client.fetch_all(FETCH, &request).remove(0);
-        assert_eq!(
-            fetched.records.len(),
-            sent.len(),
-            "{request_max} {partition_max}"
-        );
-        assert_eq!(headers(fetched.records).len(), 1);
-    }
-}
-
-#[test]
 fn a_slice_ends_at_partition_max_bytes_even_within_a_batch() {
     let broker = broker::shared();
     let topic = broker.topic("fetch-cut", 1);
@@ -246,21 +170,6 @@ fn max_bytes_bounds_all_partitions_together_in_the_order_of_the_request() {
 }
 
 #[test]
-fn only_the_first_partition_with_data_may_pass_max_bytes() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-first-large", 4);
-    let mut client = broker.client();
-    for partition in 1..4 {
-        client.append(&topic, partition, large(50_000));
-    }
-    let mut request = fetch_request(&topic, &[(0, 0), (1, 0), (2, 0), (3, 0)]);
-    request.max_bytes = 1000;
-    let all = client.fetch_all(FETCH, &request);
-    let lengths: Vec<usize> = all.iter().map(|it| headers(it.records).len()).collect();
-    assert_eq!(lengths, [0, 1, 0, 0]);
-}
-
-#[test]
 fn a_large_log_is_read_slice_by_slice_without_a_gap() {
     let broker = broker::shared();
     let settings = [("segment.bytes", "1048576")];
@@ -294,30 +203,6 @@ fn a_large_log_is_read_slice_by_slice_without_a_gap() {
 }
 
 // -- when
-
-#[test]
-fn an_empty_fetch_is_answered_after_max_wait_and_not_before() {
-    let broker = broker::shared();
-    let topic = broker.topic("fetch-wait", 2);
-    let mut client = broker.client();
-    for wait_ms in [0, 100, 500] {
-        let mut request = fetch_request(&topic, &[(0, 0), (1, 0)]);
-        request.max_wait_ms = wait_ms;
-        let start = Instant::now();
-        let all = client.fetch_all(FETCH, &request);
-        let waited = start.elapsed();
-        assert!(
-            all.iter()
-                .all(|it| it.records.is_empty() && it.response.high_watermark == 0)
-        );
-        let wait = Duration::from_millis(wait_ms as u64);
-        assert!(waited >= wait, "{waited:?} of {wait:?}");
-        assert!(
-            waited < wait + Duration::from_secs(2),
-            "{waited:?} of {wait:?}"
-        );
-    }
-}
 
 #[test]
 fn min_bytes_0_is_answered_at_once() {

@@ -3,8 +3,7 @@
 use crate::broker::{self, Broker, Directory};
 use crate::client::{Client, versions};
 use crate::settings::{
-    APPEND, BROKER, Change, DELETE, GROUP, LOGGER, METRICS, SET, SUBTRACT, TOPIC, alter, described,
-    value,
+    APPEND, BROKER, Change, DELETE, GROUP, LOGGER, METRICS, SET, TOPIC, alter, described, value,
 };
 use millstream::wire::{
     ApiKey, ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
@@ -68,55 +67,6 @@ fn every_version_sets_and_deletes_and_every_connection_sees_it_at_once() {
             assert_eq!((shown.as_deref(), source), (Some("1073741824"), 5));
         }
     }
-}
-
-#[test]
-fn lists_are_added_to_and_taken_from() {
-    let broker = broker::shared();
-    broker.topic("alter-lists", 1);
-    let mut client = broker.client();
-    for (changes, expected) in [
-        (
-            ("cleanup.policy", APPEND, Some("compact")),
-            "delete,compact",
-        ),
-        (
-            ("cleanup.policy", APPEND, Some("delete,compact")),
-            "delete,compact",
-        ),
-        (("cleanup.policy", SUBTRACT, Some("delete")), "compact"),
-        (("cleanup.policy", SUBTRACT, Some("delete,compact")), ""),
-        (("cleanup.policy", APPEND, Some("delete")), "delete"),
-    ] {
-        let result = alter(&mut client, 1, TOPIC, "alter-lists", &[changes]);
-        assert_eq!(result, (ErrorCode::NONE, None), "{changes:?}");
-        let shown = value(&mut client, TOPIC, "alter-lists", "cleanup.policy");
-        assert_eq!(shown.as_deref(), Some(expected));
-    }
-    refused(
-        &mut client,
-        TOPIC,
-        "alter-lists",
-        &[("segment.bytes", APPEND, Some("5"))],
-        ErrorCode::INVALID_CONFIG,
-        "Can't APPEND to key segment.bytes because its type is not LIST.",
-    );
-    refused(
-        &mut client,
-        TOPIC,
-        "alter-lists",
-        &[("no.such", SUBTRACT, Some("5"))],
-        ErrorCode::INVALID_CONFIG,
-        "Can't SUBTRACT to key no.such",
-    );
-    refused(
-        &mut client,
-        TOPIC,
-        "alter-lists",
-        &[("cleanup.policy", APPEND, Some("shred"))],
-        ErrorCode::INVALID_CONFIG,
-        "Invalid value",
-    );
 }
 
 #[test]

@@ -107,45 +107,6 @@ fn a_name_is_unsupported_before_the_version_that_brought_it() {
 }
 
 #[test]
-fn a_time_finds_the_first_record_at_or_after_it_whatever_the_codec() {
-    let broker = broker::shared();
-    let base = now_ms() - 10_000;
-    for codec in [
-        Codec::None,
-        Codec::Gzip,
-        Codec::Snappy,
-        Codec::Lz4,
-        Codec::Zstd,
-    ] {
-        let topic = broker.topic(&format!("offsets-time-{}", codec.name()), 1);
-        let mut client = broker.client();
-        for start in [0, 100, 200] {
-            let times = [base + start, base + start + 10, base + start + 20];
-            client.append(&topic, 0, batch_at(codec, &times));
-        }
-        for (asked, offset, time) in [
-            (base - 1000, 0, base),
-            (base, 0, base),
-            (base + 1, 1, base + 10),
-            (base + 11, 2, base + 20),
-            (base + 20, 2, base + 20),
-            (base + 21, 3, base + 100),
-            (base + 115, 5, base + 120),
-            (base + 220, 8, base + 220),
-        ] {
-            assert_eq!(
-                found(&mut client, &topic, asked),
-                (offset, time),
-                "{codec:?}"
-            );
-        }
-        assert_eq!(found(&mut client, &topic, base + 221), (-1, -1));
-        assert_eq!(found(&mut client, &topic, i64::MAX), (-1, -1));
-        assert_eq!(found(&mut client, &topic, 0), (0, base));
-    }
-}
-
-#[test]
 fn times_out_of_order_find_the_first_offset_that_fits() {
     let broker = broker::shared();
     let topic = broker.topic("offsets-disorder", 1);

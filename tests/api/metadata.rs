@@ -1,6 +1,6 @@
 //! Metadata: which topics are told, and which are made on the way.
 
-use crate::broker::{self, Broker, Directory};
+use crate::broker;
 use crate::client::{Client, versions};
 use millstream::types::Uuid;
 use millstream::wire::{
@@ -78,99 +78,6 @@ fn every_version_tells_broker_topic_and_partitions() {
             assert_eq!(partition.isr_nodes, [own.node_id]);
             assert!(partition.offline_replicas.is_empty());
             assert_eq!(partition.leader_epoch, if version >= 7 { 0 } else { -1 });
-        }
-    }
-}
-
-#[test]
-fn null_asks_for_all_topics_and_an_empty_list_for_none() {
-    let broker = broker::shared();
-    let topic = broker.topic("metadata-all", 1);
-    let mut client = broker.client();
-    let names = |response: MetadataResponse<'static>| -> Vec<String> {
-        let names = response.topics.into_iter().map(|topic| topic.name);
-        names
-            .map(|name| name.expect("a name").into_owned())
-            .collect()
-    };
-    let all = MetadataRequest {
-        topics: None,
-        ..Default::default()
-    };
-    let none = MetadataRequest {
-        topics: Some(Vec::new()),
-        ..Default::default()
-    };
-    for version in 1..=NEWEST {
-        let told = names(client.call(version, &all));
-        assert!(told.contains(&topic.name), "version {version}");
-        assert!(told.iter().all(|name| name != "__cluster_metadata"));
-        assert!(
-            names(client.call(version, &none)).is_empty(),
-            "version {version}"
-        );
-    }
-    // Version 0 cannot say null.
-    assert!(names(client.call(0, &none)).contains(&topic.name));
-}
-
-#[test]
-fn a_missing_topic_is_made_where_broker_and_client_allow_it() {
-    let broker = broker::shared();
-    let mut client = broker.client();
-    for version in versions(ApiKey::METADATA) {
-        let name = format!("metadata-auto-{version}");
-        let made = one(&mut client, version, &name, true);
-        assert_eq!(made.error_code, ErrorCode::NONE, "version {version}");
-        // num.partitions of the shared broker.
-        assert_eq!(made.partitions.len(), 2);
-        // It can be used at once, over any connection.
-        let told = one(&mut broker.client(), NEWEST, &name, false);
-        assert_eq!(told.error_code, ErrorCode::NONE);
-        assert!(told.partitions.iter().all(|it| it.leader_id >= 0));
-    }
-}
-
-#[test]
-fn a_missing_topic_is_not_made_where_the_client_does_not_allow_it() {
-    let broker = broker::shared();
-    let mut client = broker.client();
-    for version in 4..=NEWEST {
-        for _ in 0..2 {
-            let told = one(&mut client, version, "metadata-never", false);
-            assert_eq!(told.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-            assert!(told.partitions.is_empty());
-        }
-    }
-}
-
-#[test]
-fn a_missing_topic_is_not_made_where_the_broker_does_not_allow_it() {
-    let directory = Directory::new();
-    let broker = Broker::start(
-        &directory,
-        &["auto.create.topics.enable=false", "num.shards=1"],
-    );
-    let mut client = broker.client();
-    for _ in 0..2 {
-        let told = one(&mut client, NEWEST, "never", true);
-        assert_eq!(told.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    }
-    broker.stop();
-}
-
-#[test]
-fn an_invalid_name_is_invalid_whether_or_not_it_may_be_made() {
-    let mut client = broker::shared().client();
-    let long = "x".repeat(250);
-    for name in ["", ".", "..", "a b", "a/b", "\u{e4}", &long] {
-        for create in [true, false] {
-            let told = one(&mut client, NEWEST, name, create);
-            assert_eq!(
-                told.error_code,
-                ErrorCode::INVALID_TOPIC_EXCEPTION,
-                "{name:?}"
-            );
         }
     }
 }

@@ -283,48 +283,6 @@ fn the_same_partition_twice_in_a_request_gets_both_batches() {
 const PRODUCER: i64 = 1 << 40;
 
 #[test]
-fn a_repeated_batch_is_acknowledged_with_its_first_offset() {
-    let broker = broker::shared();
-    let topic = broker.topic("idempotent-repeat", 1);
-    let mut client = broker.client();
-    client.append(&topic, 0, batch(&["before"]));
-    let mut offsets = Vec::new();
-    for at in 0..5 {
-        offsets.push(client.append(&topic, 0, sequenced(PRODUCER, 0, at * 2, 2)));
-    }
-    assert_eq!(offsets, [1, 3, 5, 7, 9]);
-    for at in [4, 0, 2] {
-        let again = client.append(&topic, 0, sequenced(PRODUCER, 0, at * 2, 2));
-        assert_eq!(again, offsets[at as usize]);
-    }
-    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 11);
-    // A sixth batch pushes the first one out of the window: it is out of order now.
-    client.append(&topic, 0, sequenced(PRODUCER, 0, 10, 2));
-    let old = client.produce(&topic, 0, sequenced(PRODUCER, 0, 0, 2));
-    assert_eq!(old.error_code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 13);
-}
-
-#[test]
-fn a_repeat_sent_before_the_first_answer_is_not_stored_twice() {
-    let broker = broker::shared();
-    let topic = broker.topic("idempotent-in-flight", 1);
-    let mut client = broker.client();
-    for sequence in [0, 0, 1, 1, 0] {
-        let set = sequenced(PRODUCER, 0, sequence, 1);
-        client.send(PRODUCE, &produce_request(-1, &topic, vec![(0, set)]));
-    }
-    let offsets: Vec<i64> = (0..5)
-        .map(|at| {
-            let response: ProduceResponse = client.receive_earlier(PRODUCE, 4 - at);
-            response.responses[0].partition_responses[0].base_offset
-        })
-        .collect();
-    assert_eq!(offsets, [0, 0, 1, 1, 0]);
-    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 2);
-}
-
-#[test]
 fn a_gap_in_the_sequence_is_refused_and_leaves_no_trace() {
     let broker = broker::shared();
     let topic = broker.topic("idempotent-gap", 1);
@@ -347,77 +305,7 @@ fn partitions_count_sequences_for_themselves() {
     assert_eq!(client.append(&topic, 1, sequenced(PRODUCER, 0, 0, 1)), 0);
 }
 
-#[test]
-fn a_newer_epoch_starts_at_0_and_fences_the_older_one() {
-    let broker = broker::shared();
-    let topic = broker.topic("idempotent-epochs", 1);
-    let mut client = broker.client();
-    client.append(&topic, 0, sequenced(PRODUCER, 3, 0, 1));
-    let late = client.produce(&topic, 0, sequenced(PRODUCER, 4, 1, 1));
-    assert_eq!(late.error_code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(client.append(&topic, 0, sequenced(PRODUCER, 4, 0, 1)), 1);
-    let stale = client.produce(&topic, 0, sequenced(PRODUCER, 3, 1, 1));
-    assert_eq!(stale.error_code, ErrorCode::INVALID_PRODUCER_EPOCH);
-    assert_eq!(client.append(&topic, 0, sequenced(PRODUCER, 4, 1, 1)), 2);
-}
-
-#[test]
-fn sequences_go_on_at_0_after_the_largest() {
-    let broker = broker::shared();
-    let topic = broker.topic("idempotent-wrap", 1);
-    let mut client = broker.client();
-    // A producer that the partition does not know may begin anywhere.
-    assert_eq!(
-        client.append(&topic, 0, sequenced(PRODUCER, 0, i32::MAX - 3, 2)),
-        0
-    );
-    // This one goes over the end: 2^31 - 2, 2^31 - 1, 0.
-    assert_eq!(
-        client.append(&topic, 0, sequenced(PRODUCER, 0, i32::MAX - 1, 3)),
-        2
-    );
-    assert_eq!(client.append(&topic, 0, sequenced(PRODUCER, 0, 1, 1)), 5);
-    let again = client.append(&topic, 0, sequenced(PRODUCER, 0, i32::MAX - 1, 3));
-    assert_eq!(again, 2);
-}
-
 // -- times
-
-#[test]
-fn under_log_append_time_the_broker_stamps_and_says_when() {
-    let broker = broker::shared();
-    let settings = [("message.timestamp.type", "LogAppendTime")];
-    let topic = broker.topic_with("produce-append-time", 1, &settings);
-    let mut client = broker.client();
-    for codec in CODECS {
-        let before = now_ms();
-        let sent = batch_in(codec, &["a", "b"]);
-        let response = client.produce(&topic, 0, sent);
-        assert_eq!(response.error_code, ErrorCode::NONE);
-        let stamped = response.log_append_time_ms;
-        assert!((before..=now_ms()).contains(&stamped), "{stamped}");
-        let fetched = client.fetch(&topic, 0, response.base_offset);
-        let header = headers(fetched.records)[0];
-        assert!(header.is_log_append_time());
-        assert_eq!(header.max_timestamp.0, stamped);
-        let times: Vec<i64> = seen(fetched.records).iter().map(|it| it.time).collect();
-        assert_eq!(times, [stamped, stamped]);
-    }
-}
-
-#[test]
-fn a_repeat_under_log_append_time_says_when_the_first_one_came() {
-    let broker = broker::shared();
-    let settings = [("message.timestamp.type", "LogAppendTime")];
-    let topic = broker.topic_with("idempotent-append-time", 1, &settings);
-    let mut client = broker.client();
-    let first = client.produce(&topic, 0, sequenced(PRODUCER, 0, 0, 1));
-    std::thread::sleep(std::time::Duration::from_millis(5));
-    let again = client.produce(&topic, 0, sequenced(PRODUCER, 0, 0, 1));
-    assert_eq!(again.error_code, ErrorCode::NONE);
-    assert_eq!(again.base_offset, first.base_offset);
-    assert_eq!(again.log_append_time_ms, first.log_append_time_ms);
-}
 
 #[test]
 fn a_wrong_largest_time_of_a_plain_batch_is_put_right() {

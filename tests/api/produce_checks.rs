@@ -2,7 +2,7 @@
 //! looks bad and is taken, as Kafka takes it.
 
 use crate::broker::{self, Broker, Directory, Topic};
-use crate::client::{Client, produce_request};
+use crate::client::Client;
 use crate::records::{
     batch, batch_at, batch_in, builder, changed, headers, large, now_ms, put, values,
 };
@@ -10,8 +10,8 @@ use millstream::batch::{
     ATTRIBUTES, BASE_OFFSET, BASE_SEQUENCE, Builder, CRC, Codec, HEADER_BYTES, LAST_OFFSET_DELTA,
     LENGTH, MAGIC, PRODUCER_ID, RECORD_COUNT, compress, put_varint,
 };
-use millstream::types::{ProducerEpoch, ProducerId, Timestamp};
-use millstream::wire::{ErrorCode, ProducePartitionResponse, ProduceResponse};
+use millstream::types::Timestamp;
+use millstream::wire::{ErrorCode, ProducePartitionResponse};
 
 /// Sends the set to a topic of its own that must stay empty, over a connection that must stay usable.
 fn refused(
@@ -56,35 +56,6 @@ fn good() -> Vec<u8> {
 
 fn attributes(bits: i16) -> Vec<u8> {
     changed(good(), |batch| put(batch, ATTRIBUTES, &bits.to_be_bytes()))
-}
-
-// -- transactions
-
-#[test]
-fn a_transactional_batch_without_a_transactional_id_is_not_authorized() {
-    let mut transactional = builder()
-        .producer(ProducerId(77), ProducerEpoch(0), 0)
-        .transactional();
-    transactional.push(Timestamp(now_ms()), None, Some(b"a"), &[]);
-    let error = code("check-transactional", transactional.finish());
-    assert_eq!(error, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-}
-
-#[test]
-fn a_transactional_batch_is_refused_as_long_as_there_are_no_transactions() {
-    let broker = broker::shared();
-    let topic = broker.topic("check-transactional-id", 1);
-    let mut transactional = builder()
-        .producer(ProducerId(78), ProducerEpoch(0), 0)
-        .transactional();
-    transactional.push(Timestamp(now_ms()), None, Some(b"a"), &[]);
-    let mut request = produce_request(-1, &topic, vec![(0, transactional.finish())]);
-    request.transactional_id = Some("t".into());
-    let mut client = broker.client();
-    let response: ProduceResponse = client.call(11, &request);
-    let partition = &response.responses[0].partition_responses[0];
-    assert_eq!(partition.error_code, ErrorCode::INVALID_TXN_STATE);
-    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 0);
 }
 
 // -- the frame of the batch
@@ -155,25 +126,6 @@ fn a_base_offset_other_than_0_is_an_invalid_record() {
 }
 
 #[test]
-fn a_batch_may_be_as_large_as_max_message_bytes_and_no_larger() {
-    let broker = broker::shared();
-    let fits = large(5000);
-    let max = fits.len().to_string();
-    let topic = broker.topic_with("check-max-bytes", 1, &[("max.message.bytes", &max)]);
-    let mut client = broker.client();
-    assert_eq!(client.append(&topic, 0, fits), 0);
-    let response = client.produce(&topic, 0, large(5001));
-    assert_eq!(response.error_code, ErrorCode::MESSAGE_TOO_LARGE);
-    assert_eq!(client.fetch(&topic, 0, 0).response.high_watermark, 1);
-}
-
-#[test]
-fn the_broker_bounds_batches_where_the_topic_does_not() {
-    let error = code("check-max-bytes-default", large(1_048_588));
-    assert_eq!(error, ErrorCode::MESSAGE_TOO_LARGE);
-}
-
-#[test]
 fn a_batch_smaller_than_its_header_is_corrupt() {
     for length in [14i32, 48] {
         let mut set = good();
@@ -236,27 +188,6 @@ fn a_producer_without_a_sequence_is_an_invalid_record() {
 }
 
 // -- single records
-
-#[test]
-fn a_compacted_topic_names_the_records_without_a_key() {
-    for codec in [Codec::None, Codec::Gzip, Codec::Zstd] {
-        let mut builder = builder().codec(codec);
-        for key in [Some(&b"k"[..]), None, Some(b""), None] {
-            builder.push(Timestamp(now_ms()), key, Some(b"v"), &[]);
-        }
-        let name = format!("check-key-{}", codec.name());
-        let settings = [("cleanup.policy", "compact")];
-        let response = refused(&name, 13, &settings, builder.finish());
-        assert_eq!(response.error_code, ErrorCode::INVALID_RECORD);
-        let named: Vec<i32> = response
-            .record_errors
-            .iter()
-            .map(|it| it.batch_index)
-            .collect();
-        assert_eq!(named, [1, 3], "{codec:?}");
-        assert!(response.error_message.is_some());
-    }
-}
 
 #[test]
 fn a_time_too_far_ahead_is_refused_and_its_records_are_named() {

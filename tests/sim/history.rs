@@ -104,9 +104,6 @@ pub struct History {
     pub topics: Vec<Topic>,
     /// Power losses so far: a record seen in an older life may be gone.
     pub lives: u32,
-    /// Stops in order so far. Of a producer's last batches Kafka's snapshot, from which the broker then
-    /// starts, holds only the very last: the retry of an earlier one is out of order.
-    pub stops: u32,
     /// Whether the disk has failed the broker, so that it may answer with errors and close
     /// connections.
     pub disk_failed: bool,
@@ -144,7 +141,6 @@ impl History {
             phase: Phase::Running,
             topics: Vec::new(),
             lives: 0,
-            stops: 0,
             disk_failed: false,
             stopped_us: 0,
             failed_us: 0,

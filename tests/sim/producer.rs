@@ -99,7 +99,7 @@ enum What {
 struct Identity {
     id: i64,
     epoch: i16,
-    /// Power losses and stops before it.
+    /// Power losses before it.
     life: u32,
     /// A batch of it failed with the disk. If that was its first for a partition, the broker took the
     /// second for its first, and never takes the first again.
@@ -346,7 +346,7 @@ impl Producer {
                 self.identity = Some(Identity {
                     id: body.producer_id,
                     epoch: body.producer_epoch,
-                    life: history.lives + history.stops,
+                    life: history.lives,
                     failed: false,
                 });
             }
@@ -407,7 +407,7 @@ impl Producer {
         }
         if let Some((partition, code)) = failed {
             stage.note(format_args!("{partition:?} {code:?}"));
-            let life = self.history.borrow().lives + self.history.borrow().stops;
+            let life = self.history.borrow().lives;
             let outlived = self
                 .identity
                 .is_some_and(|identity| identity.life < life || identity.failed);
@@ -416,7 +416,7 @@ impl Producer {
                 ErrorCode::UNKNOWN_PRODUCER_ID,
             ];
             if outlived && forgotten.contains(&code) {
-                // The broker has lost the batches that the sequence builds on, or forgot them.
+                // The broker has lost the batches that the sequence builds on.
                 self.give_up_all();
                 self.identity = None;
                 for lane in self.lanes.values_mut() {

@@ -358,7 +358,6 @@ impl<'a, N: Node> Run<'a, N> {
             return false;
         }
         self.history.borrow_mut().stopped_us = self.world.now_us();
-        self.history.borrow_mut().stops += 1;
         self.world.ask_to_stop();
         let until_us = self.world.now_us() + STOP_US_MAX;
         let stopped = self.run_while(until_us, |world| !world.is_stopped());

@@ -124,7 +124,7 @@ pub(super) const TABLE: &[Property] = &[
         .doc("The longest pause before a partition's part in a transaction is verified again."),
     int("add.partitions.to.txn.retry.backoff.ms").default("20").at_least(1).high().later(TRANSACTIONS)
         .doc("The first pause before a partition's part in a transaction is verified again."),
-    int("producer.id.expiration.check.interval.ms").default("600000").at_least(1).low().internal().not_needed("idle producers are looked for every ten minutes")
+    int("producer.id.expiration.check.interval.ms").default("600000").at_least(1).low().internal()
         .doc("How often idle producers are looked for."),
     int("transaction.abort.timed.out.transaction.cleanup.interval.ms").default("10000").at_least(1).low().later(TRANSACTIONS)
         .doc("How often transactions that took too long are looked for."),
