@@ -1,19 +1,105 @@
 //! Settings that change while the broker runs, each shown by what it does: of a topic, of this broker,
-//! and of all brokers as the default of topics that have none of their own.
+//! and of all brokers as the default of topics that have none of their own. [`EFFECTS`] holds the table
+//! of properties to it: what is claimed to have an effect there must have a test here.
 
 use crate::broker::{self, Broker, Directory, Topic};
 use crate::client::Client;
-use crate::records::{batch, batch_at, builder, large, now_ms};
-use crate::settings::{BROKER, DELETE, TOPIC, alter, set};
+use crate::records::{batch, batch_at, builder, headers, large, now_ms, sequenced};
+use crate::settings::{BROKER, DELETE, SET, TOPIC, alter, set};
 use millstream::batch::Codec;
+use millstream::config::{PROPERTIES, Scope, Support, Update};
 use millstream::types::Timestamp;
 use millstream::wire::ErrorCode;
+use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Each property that may change while the broker runs, has an effect, and is a topic's or a broker's:
+/// and the test that shows the effect.
+const EFFECTS: &[(&str, &str)] = &[
+    // of a topic, and of brokers as its default
+    ("compression.gzip.level", "compression_type_and_levels"),
+    ("compression.lz4.level", "compression_type_and_levels"),
+    ("compression.type", "compression_type_and_levels"),
+    ("compression.zstd.level", "compression_type_and_levels"),
+    ("index.interval.bytes", "index_interval_and_size"),
+    ("internal.segment.bytes", "internal_segment_bytes"),
+    ("log.index.interval.bytes", "index_interval_and_size"),
+    ("log.index.size.max.bytes", "index_interval_and_size"),
+    (
+        "log.message.timestamp.after.max.ms",
+        "message_timestamp_bounds",
+    ),
+    (
+        "log.message.timestamp.before.max.ms",
+        "message_timestamp_bounds",
+    ),
+    ("log.message.timestamp.type", "message_timestamp_type"),
+    ("log.roll.jitter.ms", "segment_jitter_ms"),
+    ("log.roll.ms", "segment_ms"),
+    ("log.segment.bytes", "segment_bytes"),
+    ("max.message.bytes", "max_message_bytes"),
+    ("message.max.bytes", "max_message_bytes"),
+    ("message.timestamp.after.max.ms", "message_timestamp_bounds"),
+    (
+        "message.timestamp.before.max.ms",
+        "message_timestamp_bounds",
+    ),
+    ("message.timestamp.type", "message_timestamp_type"),
+    (
+        "min.insync.replicas",
+        "min_insync_replicas_beyond_the_replicas_is_no_bound_as_in_kafka",
+    ),
+    ("segment.bytes", "segment_bytes"),
+    ("segment.index.bytes", "index_interval_and_size"),
+    ("segment.jitter.ms", "segment_jitter_ms"),
+    ("segment.ms", "segment_ms"),
+    // of brokers
+    (
+        "listener.security.protocol.map",
+        "listeners_stay_as_they_were_opened",
+    ),
+    ("listeners", "listeners_stay_as_they_were_opened"),
+    (
+        "max.connections",
+        "max_connections_and_those_of_one_address",
+    ),
+    (
+        "max.connections.per.ip",
+        "max_connections_and_those_of_one_address",
+    ),
+    (
+        "max.connections.per.ip.overrides",
+        "max_connections_and_those_of_one_address",
+    ),
+    (
+        "num.recovery.threads.per.data.dir",
+        "recovery_threads_count_at_the_next_start",
+    ),
+    ("producer.id.expiration.ms", "producer_id_expiration_ms"),
+];
+
+#[test]
+fn every_setting_that_is_claimed_to_change_something_has_a_test_of_its_effect() {
+    let changes = PROPERTIES.iter().filter(|it| match it.scope {
+        Scope::Topic(_) => true,
+        Scope::Broker => it.update != Update::ReadOnly,
+        Scope::Group(_) | Scope::ClientMetrics => false,
+    });
+    let claimed = changes.filter(|it| it.support == Support::Used);
+    let claimed: BTreeSet<&str> = claimed.map(|it| it.name).collect();
+    let shown: BTreeSet<&str> = EFFECTS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(shown, claimed);
+    let tests = include_str!("dynamic_settings.rs");
+    for (name, test) in EFFECTS {
+        let is_there = tests.contains(&format!("#[test]\nfn {test}()"));
+        assert!(is_there, "{name}: there is no test {test}");
+    }
+}
 
 /// The sizes of a partition's files of that kind, in the order of their offsets.
-fn sizes(broker: &Broker, topic: &Topic, kind: &str) -> Vec<u64> {
-    let mut files: Vec<_> = fs::read_dir(broker.partition(topic, 0))
+fn sizes(broker: &Broker, topic: &Topic, partition: i32, kind: &str) -> Vec<u64> {
+    let mut files: Vec<_> = fs::read_dir(broker.partition(topic, partition))
         .expect("the partition's directory")
         .map(|entry| entry.expect("an entry"))
         .filter(|entry| entry.file_name().to_string_lossy().ends_with(kind))
@@ -33,24 +119,312 @@ fn fate(client: &mut Client, topic: &Topic, records: Vec<u8>) -> ErrorCode {
     client.produce(topic, 0, records).error_code
 }
 
+/// A topic, and the place where its settings are changed: its own, or the defaults of all brokers.
+struct Stage<'a> {
+    broker: &'a Broker,
+    topic: Topic,
+    kind: i8,
+    client: Client,
+}
+
+impl Stage<'_> {
+    /// The setting under the name that it has here: of a topic, or of a broker.
+    fn set(&mut self, (of_topic, of_broker): (&str, &str), value: &str) {
+        let key = if self.kind == TOPIC {
+            of_topic
+        } else {
+            of_broker
+        };
+        let name = if self.kind == TOPIC {
+            &self.topic.name
+        } else {
+            ""
+        };
+        set(&mut self.client, self.kind, name, key, value);
+    }
+
+    fn unset(&mut self, (of_topic, of_broker): (&str, &str)) {
+        let key = if self.kind == TOPIC {
+            of_topic
+        } else {
+            of_broker
+        };
+        let name = if self.kind == TOPIC {
+            &self.topic.name
+        } else {
+            ""
+        };
+        unset(&mut self.client, self.kind, name, key);
+    }
+
+    fn fate(&mut self, records: Vec<u8>) -> ErrorCode {
+        fate(&mut self.client, &self.topic, records)
+    }
+
+    fn append(&mut self, partition: i32, records: Vec<u8>) -> i64 {
+        self.client.append(&self.topic, partition, records)
+    }
+
+    /// How many segments a partition has.
+    fn segments(&self, partition: i32) -> usize {
+        sizes(self.broker, &self.topic, partition, ".log").len()
+    }
+}
+
+/// Plays it with the topic's own settings, then with the defaults of all brokers.
+fn at_both_levels(name: &str, partitions: i32, play: impl Fn(&mut Stage<'_>)) {
+    let shared = broker::shared();
+    play(&mut Stage {
+        broker: shared,
+        topic: shared.topic(name, partitions),
+        kind: TOPIC,
+        client: shared.client(),
+    });
+    let directory = Directory::new();
+    let broker = Broker::start(&directory, &["num.shards=2"]);
+    play(&mut Stage {
+        broker: &broker,
+        topic: broker.topic(name, partitions),
+        kind: BROKER,
+        client: broker.client(),
+    });
+    broker.stop();
+}
+
 #[test]
 fn max_message_bytes() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-max-bytes", 1);
-    let mut client = broker.client();
-    assert_eq!(fate(&mut client, &topic, large(5000)), ErrorCode::NONE);
-    set(&mut client, TOPIC, &topic.name, "max.message.bytes", "4000");
-    let error = fate(&mut client, &topic, large(5000));
-    assert_eq!(error, ErrorCode::MESSAGE_TOO_LARGE);
-    assert_eq!(fate(&mut client, &topic, large(3000)), ErrorCode::NONE);
-    set(
-        &mut client,
-        TOPIC,
-        &topic.name,
-        "max.message.bytes",
-        "2000000",
+    const KEY: (&str, &str) = ("max.message.bytes", "message.max.bytes");
+    at_both_levels("effect-max-bytes", 1, |stage| {
+        assert_eq!(stage.fate(large(5000)), ErrorCode::NONE);
+        stage.set(KEY, "4000");
+        assert_eq!(stage.fate(large(5000)), ErrorCode::MESSAGE_TOO_LARGE);
+        assert_eq!(stage.fate(large(3000)), ErrorCode::NONE);
+        stage.set(KEY, "2000000");
+        assert_eq!(stage.fate(large(1_500_000)), ErrorCode::NONE);
+        stage.unset(KEY);
+        assert_eq!(stage.fate(large(1_500_000)), ErrorCode::MESSAGE_TOO_LARGE);
+    });
+}
+
+#[test]
+fn message_timestamp_type() {
+    const KEY: (&str, &str) = ("message.timestamp.type", "log.message.timestamp.type");
+    at_both_levels("effect-timestamp-type", 1, |stage| {
+        let time = |stage: &mut Stage<'_>| {
+            let set = batch_at(Codec::None, &[1000]);
+            let response = stage.client.produce(&stage.topic, 0, set);
+            assert_eq!(response.error_code, ErrorCode::NONE);
+            response.log_append_time_ms
+        };
+        assert_eq!(time(stage), -1);
+        let before = now_ms();
+        stage.set(KEY, "LogAppendTime");
+        assert!(time(stage) >= before, "the broker's time");
+        stage.unset(KEY);
+        assert_eq!(time(stage), -1);
+    });
+}
+
+#[test]
+fn message_timestamp_bounds() {
+    const BEFORE: (&str, &str) = (
+        "message.timestamp.before.max.ms",
+        "log.message.timestamp.before.max.ms",
     );
-    assert_eq!(fate(&mut client, &topic, large(1_500_000)), ErrorCode::NONE);
+    const AFTER: (&str, &str) = (
+        "message.timestamp.after.max.ms",
+        "log.message.timestamp.after.max.ms",
+    );
+    const HOUR: i64 = 3_600_000;
+    let at = |offset: i64| batch_at(Codec::None, &[now_ms() + offset]);
+    at_both_levels("effect-timestamp-bounds", 1, |stage| {
+        assert_eq!(stage.fate(at(-HOUR)), ErrorCode::NONE);
+        assert_eq!(stage.fate(at(2 * HOUR)), ErrorCode::INVALID_TIMESTAMP);
+        stage.set(BEFORE, "60000");
+        assert_eq!(stage.fate(at(-HOUR)), ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(stage.fate(at(2 * HOUR)), ErrorCode::INVALID_TIMESTAMP);
+        stage.set(AFTER, "36000000");
+        assert_eq!(stage.fate(at(-HOUR)), ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(stage.fate(at(2 * HOUR)), ErrorCode::NONE);
+        stage.unset(BEFORE);
+        stage.unset(AFTER);
+        assert_eq!(stage.fate(at(-HOUR)), ErrorCode::NONE);
+        assert_eq!(stage.fate(at(2 * HOUR)), ErrorCode::INVALID_TIMESTAMP);
+    });
+}
+
+#[test]
+fn segment_bytes() {
+    const KEY: (&str, &str) = ("segment.bytes", "log.segment.bytes");
+    at_both_levels("effect-segment-bytes", 1, |stage| {
+        for _ in 0..3 {
+            stage.append(0, large(600_000));
+        }
+        assert_eq!(stage.segments(0), 1);
+        stage.set(KEY, "1048576");
+        for _ in 0..3 {
+            stage.append(0, large(600_000));
+        }
+        assert_eq!(stage.segments(0), 4);
+        let fetched = stage.client.fetch(&stage.topic, 0, 5);
+        assert_eq!(fetched.response.high_watermark, 6);
+        stage.unset(KEY);
+        for _ in 0..3 {
+            stage.append(0, large(600_000));
+        }
+        assert_eq!(stage.segments(0), 4);
+    });
+}
+
+/// Below the bound that Kafka sets to segment.bytes, which brokers have no default for.
+#[test]
+fn internal_segment_bytes() {
+    let broker = broker::shared();
+    let topic = broker.topic("effect-internal-segment-bytes", 1);
+    let mut client = broker.client();
+    const KEY: &str = "internal.segment.bytes";
+    for (value, expected) in [(None, 1), (Some("1000"), 4), (None, 4)] {
+        match value {
+            Some(value) => set(&mut client, TOPIC, &topic.name, KEY, value),
+            None => unset(&mut client, TOPIC, &topic.name, KEY),
+        }
+        for _ in 0..3 {
+            client.append(&topic, 0, large(600));
+        }
+        assert_eq!(sizes(broker, &topic, 0, ".log").len(), expected);
+    }
+}
+
+/// Records say how much time has passed: more than `segment.ms` since the first of their segment.
+#[test]
+fn segment_ms() {
+    const KEY: (&str, &str) = ("segment.ms", "log.roll.ms");
+    let start = now_ms() - 1_000_000;
+    let at = |ms: i64| batch_at(Codec::None, &[start + ms]);
+    at_both_levels("effect-segment-ms", 1, |stage| {
+        stage.append(0, at(0));
+        stage.append(0, at(20_000));
+        assert_eq!(stage.segments(0), 1);
+        stage.set(KEY, "10000");
+        stage.append(0, at(20_001));
+        stage.append(0, at(30_001));
+        assert_eq!(stage.segments(0), 2, "the first of these began a segment");
+        stage.append(0, at(30_002));
+        assert_eq!(stage.segments(0), 3);
+        stage.unset(KEY);
+        stage.append(0, at(90_000));
+        assert_eq!(stage.segments(0), 3);
+    });
+}
+
+/// Each segment draws its jitter when it begins, so the one that is open when the setting changes ends
+/// as it would have. With the whole of `segment.ms` as jitter half of the segments are over after half of
+/// it; that all of 24 partitions draw the same half is one in 8 million.
+#[test]
+fn segment_jitter_ms() {
+    const MS: (&str, &str) = ("segment.ms", "log.roll.ms");
+    const JITTER: (&str, &str) = ("segment.jitter.ms", "log.roll.jitter.ms");
+    const PARTITIONS: i32 = 24;
+    let start = now_ms() - 1_000_000;
+    at_both_levels("effect-segment-jitter-ms", PARTITIONS, |stage| {
+        stage.set(MS, "10000");
+        let mut ms = 0;
+        // How many partitions have begun a segment, all that time after the last batches.
+        let mut rolled = |stage: &mut Stage<'_>, later: i64| {
+            ms += later;
+            let mut rolled = 0;
+            for partition in 0..PARTITIONS {
+                let before = stage.segments(partition);
+                stage.append(partition, batch_at(Codec::None, &[start + ms]));
+                rolled += stage.segments(partition) - before;
+            }
+            rolled as i32
+        };
+        rolled(stage, 0);
+        stage.set(JITTER, "10000");
+        assert_eq!(rolled(stage, 10_000), 0, "they began before");
+        assert_eq!(rolled(stage, 1), PARTITIONS);
+        let early = rolled(stage, 5000);
+        assert!((1..PARTITIONS).contains(&early), "{early} of {PARTITIONS}");
+        stage.unset(JITTER);
+        assert_eq!(
+            rolled(stage, 10_001),
+            PARTITIONS,
+            "each has waited its time"
+        );
+        assert_eq!(rolled(stage, 10_000), 0);
+        assert_eq!(rolled(stage, 1), PARTITIONS);
+        stage.unset(MS);
+    });
+}
+
+#[test]
+fn index_interval_and_size() {
+    const INTERVAL: (&str, &str) = ("index.interval.bytes", "log.index.interval.bytes");
+    const SIZE: (&str, &str) = ("segment.index.bytes", "log.index.size.max.bytes");
+    at_both_levels("effect-index", 1, |stage| {
+        let append = |stage: &mut Stage<'_>| {
+            for _ in 0..12 {
+                stage.append(0, batch(&["small"]));
+            }
+        };
+        append(stage);
+        assert_eq!(stage.segments(0), 1);
+        // Room for three entries of eight bytes; but so few batches have none.
+        stage.set(SIZE, "24");
+        append(stage);
+        assert_eq!(stage.segments(0), 1);
+        // An entry for each batch.
+        stage.set(INTERVAL, "0");
+        append(stage);
+        let many = stage.segments(0);
+        assert!(many >= 4, "{many} segments");
+        // Entries, but room for all of them.
+        stage.unset(SIZE);
+        append(stage);
+        assert!(stage.segments(0) <= many + 1);
+        stage.unset(INTERVAL);
+        let fetched = stage.client.fetch(&stage.topic, 0, 47);
+        assert_eq!(fetched.response.high_watermark, 48);
+    });
+}
+
+#[test]
+fn compression_type_and_levels() {
+    const TYPE: (&str, &str) = ("compression.type", "compression.type");
+    let text: String = (0..20_000)
+        .map(|at| format!("{} {}; ", at % 97, at * at % 1009))
+        .collect();
+    at_both_levels("effect-compression", 1, |stage| {
+        // Codec and size of a batch that comes uncompressed.
+        let stored = |stage: &mut Stage<'_>| {
+            let offset = stage.append(0, batch(&[&text]));
+            let fetched = stage.client.fetch(&stage.topic, 0, offset);
+            let header = headers(fetched.records)[0];
+            (header.codec(), header.size())
+        };
+        assert_eq!(stored(stage).0, Some(Codec::None));
+        for (codec, low, high) in [
+            (Codec::Gzip, "1", "9"),
+            (Codec::Lz4, "9", "12"),
+            (Codec::Zstd, "-100", "9"),
+        ] {
+            stage.set(TYPE, codec.name());
+            let level = format!("compression.{}.level", codec.name());
+            let sizes = [low, high].map(|value| {
+                stage.set((&level, &level), value);
+                let (stored_in, size) = stored(stage);
+                assert_eq!(stored_in, Some(codec));
+                size
+            });
+            assert!(sizes[1] < sizes[0], "{codec:?}: {sizes:?}");
+            stage.unset((&level, &level));
+        }
+        stage.set(TYPE, "snappy");
+        assert_eq!(stored(stage).0, Some(Codec::Snappy));
+        stage.unset(TYPE);
+        assert_eq!(stored(stage).0, Some(Codec::None));
+    });
 }
 
 #[test]
@@ -76,126 +450,108 @@ fn cleanup_policy_compact_wants_keys() {
 }
 
 #[test]
-fn message_timestamp_type() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-timestamp-type", 1);
-    let mut client = broker.client();
-    let time = |client: &mut Client| {
-        let response = client.produce(&topic, 0, batch_at(Codec::None, &[1000]));
-        assert_eq!(response.error_code, ErrorCode::NONE);
-        response.log_append_time_ms
-    };
-    assert_eq!(time(&mut client), -1);
-    let before = now_ms();
-    set(
-        &mut client,
-        TOPIC,
-        &topic.name,
-        "message.timestamp.type",
-        "LogAppendTime",
-    );
-    assert!(time(&mut client) >= before, "the broker's time");
-    unset(&mut client, TOPIC, &topic.name, "message.timestamp.type");
-    assert_eq!(time(&mut client), -1);
-}
-
-#[test]
-fn message_timestamp_before_and_after_max_ms() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-timestamp-bounds", 1);
-    let mut client = broker.client();
-    let hour = 3_600_000;
-    let past =
-        |client: &mut Client| fate(client, &topic, batch_at(Codec::None, &[now_ms() - hour]));
-    let future = |client: &mut Client| {
-        fate(
-            client,
-            &topic,
-            batch_at(Codec::None, &[now_ms() + 2 * hour]),
-        )
-    };
-    assert_eq!(past(&mut client), ErrorCode::NONE);
-    assert_eq!(future(&mut client), ErrorCode::INVALID_TIMESTAMP);
-    set(
-        &mut client,
-        TOPIC,
-        &topic.name,
-        "message.timestamp.before.max.ms",
-        "60000",
-    );
-    set(
-        &mut client,
-        TOPIC,
-        &topic.name,
-        "message.timestamp.after.max.ms",
-        "36000000",
-    );
-    assert_eq!(past(&mut client), ErrorCode::INVALID_TIMESTAMP);
-    assert_eq!(future(&mut client), ErrorCode::NONE);
-}
-
-#[test]
-fn segment_bytes() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-segment-bytes", 1);
-    let mut client = broker.client();
-    for _ in 0..3 {
-        client.append(&topic, 0, large(600_000));
-    }
-    assert_eq!(sizes(broker, &topic, ".log").len(), 1);
-    set(&mut client, TOPIC, &topic.name, "segment.bytes", "1048576");
-    for _ in 0..3 {
-        client.append(&topic, 0, large(600_000));
-    }
-    assert_eq!(sizes(broker, &topic, ".log").len(), 4);
-    assert_eq!(client.fetch(&topic, 0, 5).response.high_watermark, 6);
-}
-
-#[test]
-fn segment_ms() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-segment-ms", 1);
-    let mut client = broker.client();
-    client.append(&topic, 0, batch(&["first"]));
-    std::thread::sleep(Duration::from_millis(30));
-    client.append(&topic, 0, batch(&["second"]));
-    assert_eq!(sizes(broker, &topic, ".log").len(), 1);
-    set(&mut client, TOPIC, &topic.name, "segment.ms", "10");
-    std::thread::sleep(Duration::from_millis(30));
-    client.append(&topic, 0, batch(&["third"]));
-    assert_eq!(sizes(broker, &topic, ".log").len(), 2);
-}
-
-#[test]
-fn index_interval_bytes_and_segment_index_bytes() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-index", 1);
-    let mut client = broker.client();
-    for _ in 0..10 {
-        client.append(&topic, 0, batch(&["small"]));
-    }
-    assert_eq!(sizes(broker, &topic, ".log").len(), 1);
-    // An entry of eight bytes for each batch, and room for three of them.
-    set(&mut client, TOPIC, &topic.name, "index.interval.bytes", "0");
-    set(&mut client, TOPIC, &topic.name, "segment.index.bytes", "24");
-    for _ in 0..10 {
-        client.append(&topic, 0, batch(&["small"]));
-    }
-    let segments = sizes(broker, &topic, ".log").len();
-    assert!(segments >= 3, "{segments} segments");
-    assert_eq!(client.fetch(&topic, 0, 19).response.high_watermark, 20);
-}
-
-#[test]
 fn min_insync_replicas_beyond_the_replicas_is_no_bound_as_in_kafka() {
-    let broker = broker::shared();
-    let topic = broker.topic("effect-min-isr", 1);
+    const KEY: (&str, &str) = ("min.insync.replicas", "min.insync.replicas");
+    at_both_levels("effect-min-isr", 1, |stage| {
+        stage.set(KEY, "2");
+        assert_eq!(stage.fate(batch(&["taken"])), ErrorCode::NONE);
+        stage.set(KEY, "1");
+        assert_eq!(stage.fate(batch(&["taken"])), ErrorCode::NONE);
+    });
+}
+
+#[test]
+fn producer_id_expiration_ms() {
+    let directory = Directory::new();
+    let settings = [
+        "num.shards=2",
+        "producer.id.expiration.check.interval.ms=20",
+    ];
+    let broker = Broker::start(&directory, &settings);
+    let topic = broker.topic("t", 1);
     let mut client = broker.client();
-    set(&mut client, TOPIC, &topic.name, "min.insync.replicas", "2");
-    assert_eq!(
-        fate(&mut client, &topic, batch(&["taken"])),
-        ErrorCode::NONE
+    const KEY: &str = "producer.id.expiration.ms";
+    // A batch beyond a gap is refused as long as its producer is known; a stranger may begin anywhere.
+    let is_taken = |client: &mut Client, sequence: i32| {
+        let response = client.produce(&topic, 0, sequenced(5, 0, sequence, 1));
+        match response.error_code {
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => false,
+            error => {
+                assert_eq!(error, ErrorCode::NONE);
+                true
+            }
+        }
+    };
+    let is_remembered = |client: &mut Client, sequence: i32| {
+        std::thread::sleep(Duration::from_millis(200));
+        !is_taken(client, sequence)
+    };
+    let is_forgotten = |client: &mut Client, sequence: i32| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if is_taken(client, sequence) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    };
+    client.append(&topic, 0, sequenced(5, 0, 0, 1));
+    assert!(is_remembered(&mut client, 10));
+    set(&mut client, BROKER, "", KEY, "50");
+    assert!(is_forgotten(&mut client, 20));
+    assert!(is_forgotten(&mut client, 30));
+    // This broker's own goes before that of all.
+    set(&mut client, BROKER, "1", KEY, "3600000");
+    client.append(&topic, 0, sequenced(5, 0, 31, 1));
+    assert!(is_remembered(&mut client, 50));
+    unset(&mut client, BROKER, "1", KEY);
+    assert!(is_forgotten(&mut client, 60));
+    unset(&mut client, BROKER, "", KEY);
+    client.append(&topic, 0, sequenced(5, 0, 61, 1));
+    assert!(is_remembered(&mut client, 70));
+    broker.stop();
+}
+
+#[test]
+fn recovery_threads_count_at_the_next_start() {
+    let directory = Directory::new();
+    const KEY: &str = "num.recovery.threads.per.data.dir";
+    let mut broker = Broker::start(&directory, &["num.shards=1"]);
+    broker.topic("t", 3);
+    assert!(
+        broker
+            .said()
+            .contains("the logs are loaded partitions=0 threads=2")
     );
+    for (threads, partitions) in [("4", 3), ("3", 3)] {
+        set(&mut broker.client(), BROKER, "", KEY, threads);
+        broker.stop();
+        broker = Broker::start(&directory, &["num.shards=1"]);
+        let said = format!("the logs are loaded partitions={partitions} threads={threads}");
+        assert!(broker.said().contains(&said), "{}", broker.said());
+    }
+    broker.stop();
+}
+
+/// As long as the broker opens its listeners at its start only, a change of them is refused with that
+/// reason rather than taken without an effect.
+#[test]
+fn listeners_stay_as_they_were_opened() {
+    let mut client = broker::shared().client();
+    for (key, value) in [
+        ("listeners", "PLAINTEXT://127.0.0.1:1"),
+        (
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,A:SSL",
+        ),
+    ] {
+        let change = (key, SET, Some(value));
+        let (error, why) = alter(&mut client, 1, BROKER, "1", &[change]);
+        assert_eq!(error, ErrorCode::INVALID_REQUEST, "{key}");
+        let why = why.expect("it says why");
+        assert!(why.contains("opens its listeners at start only"), "{why}");
+    }
 }
 
 #[test]

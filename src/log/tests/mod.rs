@@ -3,6 +3,7 @@
 
 mod append;
 mod recover;
+mod transactions;
 
 use super::*;
 use crate::batch::{Builder, Header};

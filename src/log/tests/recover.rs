@@ -37,10 +37,16 @@ fn a_clean_stop_leaves_nothing_to_do() {
     assert_eq!(loaded.log.high_watermark(), Offset(24));
     let mut store = disk.open(loaded);
     finds_all(&mut store, 0, 24);
-    // The producer is known: a retry is one, and its next batch follows.
+    // The producer is known: a retry of any of its five last batches is one, and its next follows.
+    for sequence in [22, 14, 16] {
+        assert!(matches!(
+            store.append(&from_producer(5, 0, sequence, 2)),
+            Err(Refused::Duplicate { base_offset, .. }) if base_offset == Offset(sequence.into())
+        ));
+    }
     assert!(matches!(
-        store.append(&from_producer(5, 0, 22, 2)),
-        Err(Refused::Duplicate { .. })
+        store.append(&from_producer(5, 0, 12, 2)),
+        Err(Refused::OutOfOrderSequence { .. })
     ));
     assert_eq!(
         store
