@@ -110,6 +110,10 @@ pub const REQUEST_COST_NS: f64 = 20_000.0;
 /// the kernel, at about 1 GB/s.
 pub const REQUEST_BYTE_COST_NS: f64 = 1.0;
 
+/// Room in a piece for the answer to a produce or a fetch of a few partitions, bytes. A larger one
+/// moves to memory of its own.
+pub const REPLY_BYTES_USUAL: usize = 1024;
+
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
 
@@ -121,3 +125,4 @@ const _: () = assert!(GATHER_BYTES_MAX >= SENDFILE_BYTES_MIN);
 const _: () = assert!(PIECE_BYTES.is_power_of_two());
 const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);
 const _: () = assert!(COLD_READ_BYTES_MAX.is_multiple_of(PIECE_BYTES));
+const _: () = assert!(REPLY_BYTES_USUAL <= RECEIVE_SPACE_BYTES_MIN);

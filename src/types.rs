@@ -178,6 +178,10 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
+/// A list that mostly has one element, which then needs no memory of its own: most requests are about
+/// one partition.
+pub type Few<T> = smallvec::SmallVec<[T; 1]>;
+
 #[cfg(test)]
 mod tests {
     use super::*;

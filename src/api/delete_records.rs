@@ -62,7 +62,10 @@ pub(super) fn begin(
         missing: parts.len(),
     };
     for (owner, parts) in by_owner(context, parts) {
-        context.asks.asks.push((owner, Ask::DeleteRecords(parts)));
+        context
+            .asks
+            .asks
+            .push((owner, Ask::DeleteRecords(parts.into_vec())));
     }
     Ok(waiting.progress())
 }

@@ -61,7 +61,7 @@ pub(super) fn begin(
         missing: parts.len(),
     };
     for (owner, parts) in by_owner(context, parts) {
-        let ask = Ask::Inspect(InspectAsk::Producers(parts));
+        let ask = Ask::Inspect(InspectAsk::Producers(parts.into_vec()));
         context.asks.asks.push((owner, ask));
     }
     Ok(waiting.progress())

@@ -11,14 +11,14 @@ use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partiti
 use crate::io::{FileRange, Pieces};
 use crate::limits;
 use crate::log::Isolation;
-use crate::net::{Part, Reply};
+use crate::net::{Part, Parts, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
-use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId};
+use crate::types::{Few, LeaderEpoch, Offset, ShardId};
 use crate::wire::{
     DecodeError, ErrorCode, FetchAbortedTransaction, FetchPartitionResponse, FetchRequest,
     FetchResponse, FetchTopicResponse, Records,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A fetch that waits.
@@ -306,7 +306,7 @@ impl Fetch {
             let partition = part.target.as_ref().ok()?.partition;
             Some((partition, (partition, part.result.as_ref()?.high_watermark)))
         });
-        let owners: BTreeMap<ShardId, Vec<(PartitionId, Offset)>> = by_owner(context, seen);
+        let owners = by_owner(context, seen);
         let share = bytes.div_ceil(owners.len().max(1) as u64);
         for (owner, seen) in owners {
             self.watching.insert(owner);
@@ -369,7 +369,7 @@ impl Fetch {
         let mut left = self.bytes_max;
         let mut is_first = true;
         let mut ranges: Vec<FileRange> = Vec::new();
-        let mut topics: Vec<FetchTopicResponse<'_>> = Vec::new();
+        let mut topics: Few<FetchTopicResponse<'_>> = Few::new();
         for part in &self.parts {
             let state = part.state();
             let range = part.allowed(left, is_first);
@@ -414,7 +414,7 @@ impl Fetch {
                 _ => topics.push(FetchTopicResponse {
                     topic: part.key.topic.as_ref().into(),
                     topic_id: part.key.topic_id,
-                    partitions: vec![response],
+                    partitions: Few::from_iter([response]),
                 }),
             }
         }
@@ -423,13 +423,13 @@ impl Fetch {
             responses: topics,
             ..Default::default()
         };
-        let frame = match self.head.encode(&response) {
+        let frame = match self.head.encode_from(context.pool, &response) {
             Ok(frame) => frame,
             Err(end) => return end,
         };
         let refusal = frame.refusal;
         let mut bytes = frame.bytes.freeze();
-        let mut parts = Vec::with_capacity(ranges.len() * 2 + 1);
+        let mut parts = Parts::with_capacity(ranges.len() * 2 + 1);
         let mut at = 0;
         let mut ranges = ranges.into_iter();
         for hole in frame.holes.iter().filter(|hole| hole.length > 0) {

@@ -4,7 +4,7 @@ use super::{Context, Head, Pending, Progress, by_owner, partition_of};
 use crate::io::Pieces;
 use crate::log::Isolation;
 use crate::shard::{Ask, OffsetPart, OffsetResult};
-use crate::types::LeaderEpoch;
+use crate::types::{Few, LeaderEpoch};
 use crate::wire::{
     DecodeError, ErrorCode, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
@@ -90,7 +90,7 @@ fn name_is_known(timestamp: i64, version: i16) -> bool {
 
 impl ListOffsets {
     /// Takes the answer of one shard.
-    pub(super) fn answered(mut self, parts: Vec<(u32, OffsetResult)>) -> Progress {
+    pub(super) fn answered(mut self, parts: Few<(u32, OffsetResult)>) -> Progress {
         self.missing -= parts.len();
         for (index, result) in parts {
             self.partitions[index as usize].1 = Some(result);

@@ -4,7 +4,7 @@
 
 use super::Head;
 use crate::metadata::Image;
-use crate::net::{Part, Reply};
+use crate::net::{Part, Parts, Reply};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ impl MetadataCache {
         let (_, frame) = answers.find(|(of, _)| *of == key)?;
         let mut own = BytesMut::from(&frame[..OWN_BYTES]);
         own[4..].copy_from_slice(&head.correlation_id.to_be_bytes());
-        let parts = vec![
+        let parts = Parts::from([
             Part::Bytes(own.freeze()),
             Part::Bytes(frame.slice(OWN_BYTES..)),
-        ];
+        ]);
         Some(Reply::from(parts))
     }
 

@@ -49,13 +49,13 @@ use crate::config::BrokerConfig;
 use crate::io::Pieces;
 use crate::limits;
 use crate::metadata::{Image, Topic};
-use crate::net::Reply;
+use crate::net::{Pool, Reply};
 use crate::shard::{Ask, owner_of};
-use crate::types::{Now, Offset, PartitionId, PartitionIndex, ShardId};
+use crate::types::{Few, Now, Offset, PartitionId, PartitionIndex, ShardId};
 use crate::wire::{
-    ApiKey, Body, DecodeError, ErrorCode, Frame, Message, Reader, RequestHeader, encode_response,
+    ApiKey, Body, DecodeError, EncodeError, ErrorCode, Frame, Message, Reader, RequestHeader,
+    encode_response, encode_response_into,
 };
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -309,6 +309,8 @@ pub struct Context<'a> {
     pub metadata_cache: &'a mut MetadataCache,
     /// How long requests take on this shard now, as a multiple of [`expected_ns`].
     pub slowness: f64,
+    /// The shard's memory for bytes that come and go.
+    pub pool: &'a mut Pool,
     /// What the handler wants of the shards.
     pub asks: &'a mut Asks,
 }
@@ -317,11 +319,11 @@ pub struct Context<'a> {
 #[derive(Default)]
 pub struct Asks {
     /// Each is answered once.
-    pub asks: Vec<(ShardId, Ask)>,
+    pub asks: Few<(ShardId, Ask)>,
     /// Long polls to begin.
-    pub watches: Vec<WatchAsk>,
+    pub watches: Few<WatchAsk>,
     /// Long polls to end.
-    pub unwatches: Vec<ShardId>,
+    pub unwatches: Few<ShardId>,
 }
 
 /// A long poll to begin on one shard.
@@ -329,7 +331,7 @@ pub struct WatchAsk {
     /// The owner.
     pub shard: ShardId,
     /// The partitions, each with the high watermark last seen.
-    pub seen: Vec<(PartitionId, Offset)>,
+    pub seen: Few<(PartitionId, Offset)>,
     /// How many bytes more are worth a message.
     pub bytes: u64,
 }
@@ -438,14 +440,46 @@ impl Head {
         }
     }
 
+    /// The same for the answers that are given all the time: their bytes lie in the shard's pieces.
+    fn reply_from<'a, B: Body<'a>>(&self, pool: &mut Pool, body: &B) -> Progress {
+        match self.encode_from(pool, body) {
+            Ok(frame) => Progress::Reply(Reply {
+                refusal: frame.refusal,
+                ..Reply::from(frame.bytes.freeze())
+            }),
+            Err(end) => end,
+        }
+    }
+
+    fn encode_from<'a, B: Body<'a>>(&self, pool: &mut Pool, body: &B) -> Result<Frame, Progress> {
+        let memory = pool.lend_for_read(limits::REPLY_BYTES_USUAL);
+        let room = memory.capacity();
+        let encoded = encode_response_into(memory, self.version, self.correlation_id, body);
+        match self.checked(encoded) {
+            Ok(mut frame) if frame.bytes.len() <= room => {
+                let bytes = frame.bytes.split();
+                pool.give_back_read(std::mem::replace(&mut frame.bytes, bytes), false);
+                Ok(frame)
+            }
+            // It has outgrown the piece, or it is gone with the error.
+            other => {
+                pool.forfeit();
+                other
+            }
+        }
+    }
+
     /// A response that does not fit its version is a mistake of ours, which costs the client its
     /// connection and not everybody the broker.
     fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, Progress> {
-        let mut frame =
-            encode_response(self.version, self.correlation_id, body).map_err(|error| {
-                tracing::error!("a response that cannot be written: {error}");
-                Progress::Disconnect(error.to_string())
-            })?;
+        self.checked(encode_response(self.version, self.correlation_id, body))
+    }
+
+    fn checked(&self, encoded: Result<Frame, EncodeError>) -> Result<Frame, Progress> {
+        let mut frame = encoded.map_err(|error| {
+            tracing::error!("a response that cannot be written: {error}");
+            Progress::Disconnect(error.to_string())
+        })?;
         if self.throttle_time_ms > 0 {
             frame.set_throttle_time(self.throttle_time_ms);
         }
@@ -467,13 +501,18 @@ impl Context<'_> {
 fn by_owner<T>(
     context: &Context<'_>,
     parts: impl IntoIterator<Item = (PartitionId, T)>,
-) -> BTreeMap<ShardId, Vec<T>> {
-    let mut groups: BTreeMap<ShardId, Vec<T>> = BTreeMap::new();
+) -> Few<(ShardId, Few<T>)> {
+    let mut groups: Few<(ShardId, Few<T>)> = Few::new();
     for (partition, part) in parts {
-        groups
-            .entry(context.owner(partition))
-            .or_default()
-            .push(part);
+        let owner = context.owner(partition);
+        let at = match groups.binary_search_by_key(&owner, |(shard, _)| *shard) {
+            Ok(at) => at,
+            Err(at) => {
+                groups.insert(at, (owner, Few::new()));
+                at
+            }
+        };
+        groups[at].1.push(part);
     }
     groups
 }

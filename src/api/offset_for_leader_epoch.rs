@@ -56,7 +56,7 @@ pub(super) fn begin(
         missing: parts.len(),
     };
     for (owner, parts) in by_owner(context, parts) {
-        let ask = Ask::Inspect(InspectAsk::EpochEnds(parts));
+        let ask = Ask::Inspect(InspectAsk::EpochEnds(parts.into_vec()));
         context.asks.asks.push((owner, ask));
     }
     Ok(waiting.progress())

@@ -4,20 +4,22 @@
 use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
 use crate::batch;
 use crate::io::Pieces;
+use crate::metadata::Topic;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
-use crate::types::{PartitionId, Uuid};
+use crate::types::{Few, PartitionId, Uuid};
 use crate::wire::{
     DecodeError, ErrorCode, ProducePartitionResponse, ProduceRecordError, ProduceRequest,
     ProduceResponse, ProduceTopicResponse, Records,
 };
+use std::sync::Arc;
 
 /// A produce request that waits for its partitions.
 pub struct Produce {
     head: Head,
     acks: i16,
-    topics: Vec<Topic>,
+    topics: Few<Asked>,
     /// One per partition, in the order of the request.
-    produced: Vec<Option<Produced>>,
+    produced: Few<Option<Produced>>,
     missing: usize,
     /// Bytes of the request, as its client's quota counts them.
     bytes: u64,
@@ -25,10 +27,26 @@ pub struct Produce {
     is_charged: bool,
 }
 
-struct Topic {
-    name: String,
+/// A topic as it was asked for.
+struct Asked {
+    topic: Name,
     id: Uuid,
-    partitions: Vec<i32>,
+    partitions: Few<i32>,
+}
+
+/// The name of a topic.
+enum Name {
+    Of(Arc<Topic>),
+    Unknown(String),
+}
+
+impl Name {
+    fn text(&self) -> &str {
+        match self {
+            Name::Of(topic) => &topic.name,
+            Name::Unknown(name) => name,
+        }
+    }
 }
 
 /// One record set of the request, before it is cut from the frame.
@@ -57,9 +75,9 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: ProduceRequest<'_> = head.decode(&frame)?;
     let acks = request.acks;
-    let mut topics = Vec::with_capacity(request.topic_data.len());
-    let mut sets = Vec::new();
-    let mut produced = Vec::new();
+    let mut topics = Few::with_capacity(request.topic_data.len());
+    let mut sets = Few::new();
+    let mut produced = Few::new();
     for asked in &request.topic_data {
         let topic = match head.version {
             13.. => context
@@ -71,7 +89,7 @@ pub(super) fn begin(
                 .topic(&asked.name)
                 .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
-        let mut partitions = Vec::with_capacity(asked.partition_data.len());
+        let mut partitions = Few::with_capacity(asked.partition_data.len());
         for data in &asked.partition_data {
             let target = match topic {
                 _ if !(-1..=1).contains(&acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
@@ -95,8 +113,11 @@ pub(super) fn begin(
             partitions.push(data.index);
             produced.push(refused);
         }
-        topics.push(Topic {
-            name: asked.name.to_string(),
+        topics.push(Asked {
+            topic: match topic {
+                Ok(topic) => Name::Of(topic.clone()),
+                Err(_) => Name::Unknown(asked.name.to_string()),
+            },
             id: asked.topic_id,
             partitions,
         });
@@ -108,13 +129,12 @@ pub(super) fn begin(
     if lacks_id {
         // Kafka looks at this before all else, and refuses the request as a whole.
         let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        produced.fill_with(|| {
-            let message = Some(error.message().to_owned());
-            Some(Produced {
-                message,
+        for refused in &mut produced {
+            *refused = Some(Produced {
+                message: Some(error.message().to_owned()),
                 ..Produced::refused(error)
-            })
-        });
+            });
+        }
         sets.clear();
     }
     let produce = Produce {
@@ -142,7 +162,7 @@ impl Produce {
     pub(super) fn answered(
         mut self,
         context: &mut Context<'_>,
-        parts: Vec<(u32, Produced)>,
+        parts: Few<(u32, Produced)>,
     ) -> Progress {
         self.missing -= parts.len();
         for (place, produced) in parts {
@@ -154,7 +174,7 @@ impl Produce {
     /// Its bytes are counted.
     pub(super) fn charged(self, context: &mut Context<'_>, held_ms: i32) -> Progress {
         context.session.hold(context.now, held_ms);
-        self.finish(held_ms)
+        self.finish(context, held_ms)
     }
 
     fn progress(mut self, context: &mut Context<'_>) -> Progress {
@@ -167,10 +187,10 @@ impl Produce {
                 return Progress::Wait(Pending::Produce(self));
             }
         }
-        self.finish(0)
+        self.finish(context, 0)
     }
 
-    fn finish(self, throttle_time_ms: i32) -> Progress {
+    fn finish(self, context: &mut Context<'_>, throttle_time_ms: i32) -> Progress {
         let results = self.produced.iter();
         let mut results = results.map(|it| it.as_ref().expect("none is missing"));
         if self.acks == 0 {
@@ -186,7 +206,7 @@ impl Produce {
             };
         }
         let responses = self.topics.iter().map(|topic| ProduceTopicResponse {
-            name: topic.name.as_str().into(),
+            name: topic.topic.text().into(),
             topic_id: topic.id,
             partition_responses: topic
                 .partitions
@@ -200,7 +220,7 @@ impl Produce {
             throttle_time_ms,
             ..Default::default()
         };
-        self.head.reply(&response)
+        self.head.reply_from(context.pool, &response)
     }
 }
 
@@ -227,7 +247,7 @@ fn response(index: i32, produced: &Produced) -> ProducePartitionResponse<'_> {
 /// Cuts the record sets out of the frame; they lie in it in ascending order.
 fn cut(
     mut frame: Pieces,
-    sets: Vec<RecordSet>,
+    sets: Few<RecordSet>,
 ) -> impl Iterator<Item = (PartitionId, ProducePart)> {
     let mut at = 0;
     sets.into_iter().map(move |set| {

@@ -2,6 +2,7 @@
 
 use super::{File, Pieces, Socket, Task};
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::io::Result;
 use std::net::SocketAddr;
 
@@ -82,7 +83,7 @@ pub enum Operation<T: Task> {
         /// The socket.
         socket: Socket,
         /// Sent in order; at most `limits::IOVECS_MAX`.
-        parts: Vec<Bytes>,
+        parts: SmallVec<[Bytes; 2]>,
         /// MSG_MORE: more follows at once, so do not send a small segment for this.
         more: bool,
     },

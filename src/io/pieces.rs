@@ -8,10 +8,13 @@ use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Bytes in parts, in order.
+/// Bytes in parts, in order. Most have one part, which needs no memory of its own.
+///
+/// Invariant: without a first part there are no others, and no part is empty.
 #[derive(Default)]
 pub struct Pieces {
-    parts: VecDeque<BytesMut>,
+    first: Option<BytesMut>,
+    rest: VecDeque<BytesMut>,
     length: usize,
 }
 
@@ -33,31 +36,40 @@ impl Pieces {
 
     /// Adds a part at the end; an empty one vanishes.
     pub fn push(&mut self, part: BytesMut) {
-        if !part.is_empty() {
-            self.length += part.len();
-            self.parts.push_back(part);
+        if part.is_empty() {
+            return;
+        }
+        self.length += part.len();
+        match self.first {
+            None => self.first = Some(part),
+            Some(_) => self.rest.push_back(part),
         }
     }
 
     /// Adds all parts of `other` at the end.
     pub fn append(&mut self, other: Pieces) {
-        self.length += other.length;
-        self.parts.extend(other.parts);
+        other.first.into_iter().for_each(|part| self.push(part));
+        self.length += other.rest.iter().map(BytesMut::len).sum::<usize>();
+        self.rest.extend(other.rest);
     }
 
     /// The parts, in order.
-    pub fn chunks(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
-        self.parts.iter().map(|part| &part[..])
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.parts().map(|part| &part[..])
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &BytesMut> + Clone {
+        self.first.iter().chain(&self.rest)
     }
 
     /// How many parts.
     pub fn chunk_count(&self) -> usize {
-        self.parts.len()
+        usize::from(self.first.is_some()) + self.rest.len()
     }
 
     /// The last part, for a receiver that goes on filling it; `push` what remains of it back.
     pub fn pop_last(&mut self) -> Option<BytesMut> {
-        let part = self.parts.pop_back()?;
+        let part = self.rest.pop_back().or_else(|| self.first.take())?;
         self.length -= part.len();
         Some(part)
     }
@@ -74,9 +86,9 @@ impl Pieces {
         let mut front = Pieces::new();
         while front.length < count {
             let wanted = count - front.length;
-            let part = self.parts.front_mut().expect("length counts the parts");
+            let part = self.first.as_mut().expect("length counts the parts");
             if part.len() <= wanted {
-                front.push(self.parts.pop_front().expect("just seen"));
+                front.push(self.pop_first());
             } else {
                 front.push(part.split_to(wanted));
             }
@@ -87,10 +99,21 @@ impl Pieces {
 
     /// Cuts off what lies behind the first `count` parts and returns it.
     pub fn split_off_parts(&mut self, count: usize) -> Pieces {
-        let parts = self.parts.split_off(count.min(self.parts.len()));
-        let length = parts.iter().map(BytesMut::len).sum();
-        self.length -= length;
-        Pieces { parts, length }
+        let mut behind = Pieces::new();
+        if count == 0 {
+            std::mem::swap(self, &mut behind);
+        } else if count <= self.rest.len() {
+            let rest = self.rest.split_off(count - 1);
+            rest.into_iter().for_each(|part| behind.push(part));
+            self.length -= behind.length;
+        }
+        behind
+    }
+
+    /// Takes the first part out, which is there; `length` still counts it.
+    fn pop_first(&mut self) -> BytesMut {
+        let next = self.rest.pop_front();
+        std::mem::replace(&mut self.first, next).expect("a first part")
     }
 
     /// Drops the first `count` bytes.
@@ -104,10 +127,10 @@ impl Pieces {
         );
         let mut left = count;
         while left > 0 {
-            let part = self.parts.front_mut().expect("length counts the parts");
+            let part = self.first.as_mut().expect("length counts the parts");
             if part.len() <= left {
                 left -= part.len();
-                self.parts.pop_front();
+                self.pop_first();
             } else {
                 part.advance(left);
                 left = 0;
@@ -123,7 +146,7 @@ impl Pieces {
         assert!(position + into.len() <= self.length, "copy_at past the end");
         let mut at = 0;
         let mut skip = position;
-        for part in &self.parts {
+        for part in self.parts() {
             if skip >= part.len() {
                 skip -= part.len();
                 continue;
@@ -148,7 +171,7 @@ impl Pieces {
         );
         let mut at = 0;
         let mut skip = position;
-        for part in &mut self.parts {
+        for part in self.first.iter_mut().chain(&mut self.rest) {
             if skip >= part.len() {
                 skip -= part.len();
                 continue;
@@ -172,8 +195,7 @@ impl Pieces {
 
     /// The parts as the kernel takes them, at most `most` of them.
     pub fn io_slices(&self, most: usize) -> Vec<IoSlice<'_>> {
-        self.parts
-            .iter()
+        self.parts()
             .take(most)
             .map(|part| IoSlice::new(part))
             .collect()
@@ -190,7 +212,7 @@ impl From<&[u8]> for Pieces {
 
 impl std::fmt::Debug for Pieces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pieces({} bytes in {})", self.length, self.parts.len())
+        write!(f, "Pieces({} bytes in {})", self.length, self.chunk_count())
     }
 }
 
@@ -214,6 +236,22 @@ mod tests {
             assert_eq!(front.to_vec(), b"abcdefghi"[..count]);
             assert_eq!(rest.to_vec(), b"abcdefghi"[count..]);
             assert_eq!(front.len() + rest.len(), 9);
+        }
+    }
+
+    #[test]
+    fn parts_are_split_off_in_order() {
+        for count in 0..=4 {
+            let mut front = pieces(&["abc", "defg", "hi"]);
+            let behind = front.split_off_parts(count);
+            let at = [0, 3, 7, 9, 9][count];
+            assert_eq!(front.to_vec(), b"abcdefghi"[..at]);
+            assert_eq!(behind.to_vec(), b"abcdefghi"[at..]);
+            assert_eq!((front.len(), behind.len()), (at, 9 - at));
+            let mut again = front;
+            again.append(behind);
+            assert_eq!(again.to_vec(), b"abcdefghi");
+            assert_eq!((again.len(), again.chunk_count()), (9, 3));
         }
     }
 

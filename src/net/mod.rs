@@ -44,4 +44,4 @@ pub use budget::{Budget, Reservation};
 pub use connection::{Connection, ConnectionSettings, Counters, Frame, Turn};
 pub use disconnect::Disconnect;
 pub use pool::Pool;
-pub use replies::{Part, Reply, SlotId};
+pub use replies::{Part, Parts, Reply, SlotId};

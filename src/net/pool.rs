@@ -110,6 +110,12 @@ impl Pool {
         }
     }
 
+    /// Takes note that what [`lend_for_read`](Pool::lend_for_read) gave, a piece, does not come back.
+    pub fn forfeit(&mut self) {
+        assert!(self.lent > 0, "a buffer that was never lent");
+        self.lent -= 1;
+    }
+
     /// Pieces allocated since the start: it stands still in a steady state.
     pub fn pieces_made(&self) -> u64 {
         self.pieces_made

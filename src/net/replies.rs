@@ -8,6 +8,7 @@ use crate::io::FileRange;
 use crate::mutation::{Mutation, planted};
 use crate::wire::Refusal;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// The place of a reply among those of its connection, counted from 0 as requests come.
@@ -38,23 +39,26 @@ impl Part {
     }
 }
 
+/// Most replies have one, or a head and a stretch of a file.
+pub type Parts = SmallVec<[Part; 2]>;
+
 /// A reply as it goes to the socket, its four bytes of length included.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// Sent one after the other.
-    pub parts: Vec<Part>,
+    pub parts: Parts,
     /// The first error that it tells, for the log.
     pub refusal: Option<Box<Refusal>>,
 }
 
 impl From<Bytes> for Reply {
     fn from(bytes: Bytes) -> Reply {
-        Reply::from(vec![Part::Bytes(bytes)])
+        Reply::from(Parts::from_iter([Part::Bytes(bytes)]))
     }
 }
 
-impl From<Vec<Part>> for Reply {
-    fn from(parts: Vec<Part>) -> Reply {
+impl From<Parts> for Reply {
+    fn from(parts: Parts) -> Reply {
         Reply {
             parts,
             refusal: None,

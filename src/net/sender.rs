@@ -21,6 +21,7 @@ use crate::limits::{
     COLD_READ_BYTES_MAX, GATHER_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN,
 };
 use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io;
 
@@ -149,7 +150,7 @@ impl Sender {
                 more = false;
             }
         }
-        let parts: Vec<Bytes> = self.queue.iter().take(count).map(Item::bytes).collect();
+        let parts: SmallVec<[Bytes; 2]> = self.queue.iter().take(count).map(Item::bytes).collect();
         let bytes = parts.iter().map(Bytes::len).sum();
         self.flight = Flight::Sending { bytes };
         Some(Operation::Send {

@@ -65,6 +65,7 @@ macro_rules! context_of {
             shards: $worker.shards,
             metadata_cache: &mut $worker.metadata_cache,
             slowness: $worker.labour.slowness(),
+            pool: &mut $worker.pool,
             asks: &mut $asks,
         }
     };
@@ -349,15 +350,19 @@ impl Worker {
     /// Does all that can be done without another event; what is left in the outbox is for others.
     fn settle(&mut self, now: Now, out: &mut Outbox) {
         loop {
-            for (to, mail) in std::mem::take(&mut out.mail) {
+            while let Some((to, mail)) = out.mail.pop_front() {
                 self.route(to, mail);
             }
             if let Some(mail) = self.local.pop_front() {
                 self.handle_mail(now, self.shard.id(), mail, out);
             } else if !self.frames.is_empty() {
-                for frame in std::mem::take(&mut self.frames) {
+                // What comes meanwhile stands behind them.
+                let mut frames = std::mem::take(&mut self.frames);
+                for frame in frames.drain(..) {
                     self.begin(now, frame, out);
                 }
+                frames.append(&mut self.frames);
+                self.frames = frames;
             } else if let Some(id) = self.budget.next_admitted() {
                 self.with_connection(now, id, out, |connection, turn| {
                     connection.handle_admitted(turn);

@@ -8,7 +8,7 @@ use super::{Outbox, Partition, Parts, ReturnTo, Shard, Waiting};
 use crate::log::{Isolation, Sifted};
 use crate::mutation::{Mutation, planted};
 use crate::store::{Found, Scan, Slice, Task, TaskOutcome, Want};
-use crate::types::{LeaderEpoch, Offset, PartitionId};
+use crate::types::{Few, LeaderEpoch, Offset, PartitionId};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
 
@@ -43,18 +43,18 @@ enum Stage {
 /// A long poll: told once when its partitions here have `bytes` more.
 pub(super) struct Watch {
     bytes: i64,
-    slots: Vec<u32>,
+    slots: Few<u32>,
 }
 
 impl Shard {
     pub(super) fn read(
         &mut self,
         from: ReturnTo,
-        parts: Vec<ReadPart>,
+        parts: Few<ReadPart>,
         isolation: Isolation,
         out: &mut Outbox,
     ) {
-        let results = Parts::Read(Vec::with_capacity(parts.len()));
+        let results = Parts::Read(Few::with_capacity(parts.len()));
         let gather = self.open_gather(from, parts.len(), results);
         for part in parts {
             let want = Want {
@@ -252,12 +252,12 @@ impl Shard {
     pub(super) fn watch(
         &mut self,
         from: ReturnTo,
-        seen: Vec<(PartitionId, Offset)>,
+        seen: Few<(PartitionId, Offset)>,
         bytes: u64,
         out: &mut Outbox,
     ) {
         self.unwatch(from);
-        let mut slots = Vec::with_capacity(seen.len());
+        let mut slots = Few::with_capacity(seen.len());
         let mut moved = false;
         for (id, seen) in seen {
             match self.find(id) {

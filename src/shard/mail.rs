@@ -12,7 +12,7 @@ use super::inspect::{InspectAsk, Inspected};
 use super::quotas::Debit;
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::{Aborted, Isolation};
-use crate::types::{LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
+use crate::types::{Few, LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
 use crate::wire::ErrorCode;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub enum Mail {
         /// Who waits.
         from: ReturnTo,
         /// The partitions, each with the high watermark last seen.
-        seen: Vec<(PartitionId, Offset)>,
+        seen: Few<(PartitionId, Offset)>,
         /// How many bytes more are worth the message.
         bytes: u64,
     },
@@ -156,14 +156,14 @@ pub enum Ask {
     /// Find what a fetch may read.
     Read {
         /// One per partition.
-        parts: Vec<ReadPart>,
+        parts: Few<ReadPart>,
         /// What the client may see.
         isolation: Isolation,
     },
     /// Find offsets by time or by name.
     Offsets {
         /// One per partition.
-        parts: Vec<OffsetPart>,
+        parts: Few<OffsetPart>,
         /// What the client may see.
         isolation: Isolation,
     },
@@ -183,11 +183,11 @@ pub enum Ask {
 #[derive(Debug)]
 pub enum Answer {
     /// By the parts' index.
-    Produce(Vec<(u32, Produced)>),
+    Produce(Few<(u32, Produced)>),
     /// By the parts' index.
-    Read(Vec<(u32, ReadResult)>),
+    Read(Few<(u32, ReadResult)>),
     /// By the parts' index.
-    Offsets(Vec<(u32, OffsetResult)>),
+    Offsets(Few<(u32, OffsetResult)>),
     /// By the parts' index: the log's start afterwards.
     RecordsDeleted(Vec<(u32, Result<Offset, ErrorCode>)>),
     /// It is counted.
@@ -209,7 +209,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct ProduceAsk {
     /// One per partition of the request.
-    pub parts: Vec<ProducePart>,
+    pub parts: Few<ProducePart>,
     /// The request's version: zstd needs 7.
     pub version: i16,
 }

@@ -44,7 +44,7 @@ use crate::io::{Completion, Token};
 use crate::metadata::{Image, QuotaOwner};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{LeaderEpoch, Now, PartitionId, ShardId};
+use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
 use crate::wire::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -162,9 +162,9 @@ struct Gather {
 }
 
 enum Parts {
-    Produce(Vec<(u32, Produced)>),
-    Read(Vec<(u32, ReadResult)>),
-    Offsets(Vec<(u32, OffsetResult)>),
+    Produce(Few<(u32, Produced)>),
+    Read(Few<(u32, ReadResult)>),
+    Offsets(Few<(u32, OffsetResult)>),
 }
 
 impl Shard {

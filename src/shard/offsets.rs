@@ -4,7 +4,7 @@ use super::mail::{OffsetPart, OffsetResult};
 use super::{Outbox, Parts, ReturnTo, Shard, Waiting};
 use crate::log::{Isolation, TimeFound, TimeTarget};
 use crate::store::{Task, TaskOutcome};
-use crate::types::{LeaderEpoch, Offset, Timestamp};
+use crate::types::{Few, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
 
 /// Kafka's names for offsets, in the place of a timestamp.
@@ -28,11 +28,11 @@ impl Shard {
     pub(super) fn offsets(
         &mut self,
         from: ReturnTo,
-        parts: Vec<OffsetPart>,
+        parts: Few<OffsetPart>,
         isolation: Isolation,
         out: &mut Outbox,
     ) {
-        let results = Parts::Offsets(Vec::with_capacity(parts.len()));
+        let results = Parts::Offsets(Few::with_capacity(parts.len()));
         let gather = self.open_gather(from, parts.len(), results);
         for part in parts {
             self.offset(gather, part, isolation, out);

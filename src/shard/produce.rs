@@ -8,7 +8,7 @@ use crate::io::Pieces;
 use crate::log::Refused;
 use crate::mutation::{Mutation, planted};
 use crate::store::{Admitted, Conversion, Rejected, Task, TaskOutcome};
-use crate::types::{Now, Offset, Timestamp};
+use crate::types::{Few, Now, Offset, Timestamp};
 use crate::wire::ErrorCode;
 
 /// A produce that waits for its batch to be committed.
@@ -39,7 +39,7 @@ impl Shard {
         let gather = self.open_gather(
             from,
             ask.parts.len(),
-            Parts::Produce(Vec::with_capacity(ask.parts.len())),
+            Parts::Produce(Few::with_capacity(ask.parts.len())),
         );
         for part in ask.parts {
             let index = part.index;

@@ -6,6 +6,7 @@ use crate::io::{
     Socket, Task, Token,
 };
 use bytes::{Bytes, BytesMut};
+use smallvec::smallvec;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -243,7 +244,7 @@ fn echo_goes_through_two_kernels() {
         let question = vec![round; usize::from(round) + 1];
         let sent = machine.run(Operation::Send {
             socket: socket.clone(),
-            parts: vec![Bytes::from(question.clone()), Bytes::new()],
+            parts: smallvec![Bytes::from(question.clone()), Bytes::new()],
             more: false,
         });
         assert!(matches!(sent, Outcome::Sent(Ok(count)) if count == question.len()));
@@ -322,7 +323,7 @@ fn sends_push_back_when_the_peer_reads_slowly_and_go_on_when_it_reads() {
         let middle = sent + (bytes.len() - sent) / 2;
         let operation = Operation::Send {
             socket: socket.clone(),
-            parts: vec![bytes.slice(sent..middle), bytes.slice(middle..)],
+            parts: smallvec![bytes.slice(sent..middle), bytes.slice(middle..)],
             more: false,
         };
         match machine.run(operation) {

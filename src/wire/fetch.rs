@@ -6,7 +6,7 @@
 
 use super::message::*;
 use super::{ErrorCode, Records, Str};
-use crate::types::Uuid;
+use crate::types::{Few, Uuid};
 
 message! {
     /// Asks for records.
@@ -96,7 +96,7 @@ message! {
         /// The fetch session, 0 for none.
         session_id:        i32                          [7+];
         /// The topics; in a session, those with news.
-        responses:         Vec<FetchTopicResponse<'a>>  [0+];
+        responses:         Few<FetchTopicResponse<'a>>  [0+];
         /// Where the leaders named in partitions listen (KIP-951).
         node_endpoints:    Vec<FetchNodeEndpoint<'a>>   [16+]  tag 0;
     }
@@ -108,7 +108,7 @@ message! {
         /// The id.
         topic_id:    Uuid                             [13+], ignorable;
         /// Its partitions.
-        partitions:  Vec<FetchPartitionResponse<'a>>  [0+];
+        partitions:  Few<FetchPartitionResponse<'a>>  [0+];
     }
 
     /// A partition and its records.

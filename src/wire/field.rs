@@ -12,7 +12,7 @@
 
 use super::error::{DecodeError, EncodeError, Obstacle, Problem};
 use super::{ErrorCode, Octets, Reader, Str, Writer};
-use crate::types::Uuid;
+use crate::types::{Few, Uuid};
 use std::borrow::Cow;
 
 /// An inclusive range of versions.
@@ -247,49 +247,60 @@ impl<'a> Nullable<'a> for Octets<'a> {
     }
 }
 
-impl<'a, T: Field<'a>> Field<'a> for Vec<T> {
-    const KIND: Kind = Kind::Array(&T::KIND);
+/// An array in memory: a list of any length, or one that mostly has one element.
+macro_rules! array {
+    ($list:ty) => {
+        impl<'a, T: Field<'a>> Field<'a> for $list {
+            const KIND: Kind = Kind::Array(&T::KIND);
 
-    fn bytes_min(form: Form) -> usize {
-        if form.flexible { 1 } else { 4 }
-    }
+            fn bytes_min(form: Form) -> usize {
+                if form.flexible { 1 } else { 4 }
+            }
 
-    fn read(reader: &mut Reader<'a>, form: Form) -> Result<Self, DecodeError> {
-        present(Self::read_nullable(reader, form)?, reader)
-    }
+            fn read(reader: &mut Reader<'a>, form: Form) -> Result<Self, DecodeError> {
+                present(Self::read_nullable(reader, form)?, reader)
+            }
 
-    fn write(&self, writer: &mut Writer, form: Form) -> Result<(), EncodeError> {
-        Self::write_nullable(Some(self), writer, form)
-    }
-}
-
-impl<'a, T: Field<'a>> Nullable<'a> for Vec<T> {
-    fn read_nullable(reader: &mut Reader<'a>, form: Form) -> Result<Option<Self>, DecodeError> {
-        let Some(count) = reader.long_length(form.flexible)? else {
-            return Ok(None);
-        };
-        // Elements that cannot all be there are refused before any memory is taken for them.
-        reader.need(count.saturating_mul(T::bytes_min(form).max(1)))?;
-        reader.count_elements(count)?;
-        let mut elements = Vec::with_capacity(count);
-        for _ in 0..count {
-            elements.push(T::read(reader, form)?);
+            fn write(&self, writer: &mut Writer, form: Form) -> Result<(), EncodeError> {
+                Self::write_nullable(Some(self), writer, form)
+            }
         }
-        Ok(Some(elements))
-    }
 
-    fn write_nullable(
-        value: Option<&Self>,
-        writer: &mut Writer,
-        form: Form,
-    ) -> Result<(), EncodeError> {
-        writer.long_length(value.map(Vec::len), form.flexible)?;
-        value
-            .into_iter()
-            .flatten()
-            .try_for_each(|element| element.write(writer, form))
-    }
+        impl<'a, T: Field<'a>> Nullable<'a> for $list {
+            fn read_nullable(
+                reader: &mut Reader<'a>,
+                form: Form,
+            ) -> Result<Option<Self>, DecodeError> {
+                let Some(count) = reader.long_length(form.flexible)? else {
+                    return Ok(None);
+                };
+                // Elements that cannot all be there are refused before any memory is taken for them.
+                reader.need(count.saturating_mul(T::bytes_min(form).max(1)))?;
+                reader.count_elements(count)?;
+                let mut elements = <$list>::with_capacity(count);
+                for _ in 0..count {
+                    elements.push(T::read(reader, form)?);
+                }
+                Ok(Some(elements))
+            }
+
+            fn write_nullable(
+                value: Option<&Self>,
+                writer: &mut Writer,
+                form: Form,
+            ) -> Result<(), EncodeError> {
+                writer.long_length(value.map(|list| list.len()), form.flexible)?;
+                value
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(|element| element.write(writer, form))
+            }
+        }
+    };
 }
+
+array!(Vec<T>);
+array!(Few<T>);
 
 impl<'a, T: Nullable<'a>> Field<'a> for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);

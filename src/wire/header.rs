@@ -135,8 +135,22 @@ pub fn encode_response<'a, B: Body<'a>>(
     correlation_id: i32,
     body: &B,
 ) -> Result<Frame, EncodeError> {
+    let bytes = BytesMut::with_capacity(FRAME_BYTES_USUAL);
+    encode_response_into(bytes, version, correlation_id, body)
+}
+
+/// The same with the memory given, which is empty and need not be large enough.
+///
+/// # Errors
+/// As [`encode_response`].
+pub fn encode_response_into<'a, B: Body<'a>>(
+    memory: BytesMut,
+    version: i16,
+    correlation_id: i32,
+    body: &B,
+) -> Result<Frame, EncodeError> {
     let (mut throttle_at, mut refusal) = (None, None);
-    let frame = framed(|writer| {
+    let frame = framed(memory, |writer| {
         encode_response_header(writer, B::KEY, version, correlation_id);
         throttle_at = begins_with_throttle_time::<B>(version).then(|| writer.position());
         body.encode(writer, version)?;
@@ -169,7 +183,7 @@ pub fn encode_request<'a, B: Body<'a>>(
     client_id: Option<&str>,
     body: &B,
 ) -> Result<Frame, EncodeError> {
-    framed(|writer| {
+    framed(BytesMut::with_capacity(FRAME_BYTES_USUAL), |writer| {
         RequestHeader {
             api_key: B::KEY,
             api_version: version,
@@ -181,10 +195,15 @@ pub fn encode_request<'a, B: Body<'a>>(
     })
 }
 
+/// What most frames fit in: they are allocated once.
+const FRAME_BYTES_USUAL: usize = 256;
+
 fn framed(
+    memory: BytesMut,
     content: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<Frame, EncodeError> {
-    let mut writer = Writer::new();
+    assert!(memory.is_empty(), "a frame begins with its size");
+    let mut writer = Writer::appending(memory);
     writer.int32(0);
     content(&mut writer)?;
     let size = writer.total() - 4;

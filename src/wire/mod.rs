@@ -96,7 +96,7 @@ pub use error_code::ErrorCode;
 pub use field::{Field, Form, Kind, Nullable, Records, Row, Versions};
 pub use header::{
     Frame, RequestHeader, decode_response_header, encode_request, encode_response,
-    encode_response_header,
+    encode_response_header, encode_response_into,
 };
 pub use message::{Body, Message};
 pub use reader::Reader;

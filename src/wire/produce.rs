@@ -5,7 +5,7 @@
 
 use super::message::*;
 use super::{ErrorCode, Records, Str};
-use crate::types::Uuid;
+use crate::types::{Few, Uuid};
 
 message! {
     /// Record batches to append.
@@ -17,7 +17,7 @@ message! {
         /// How long to wait for that.
         timeout_ms:        i32                     [0+];
         /// The topics.
-        topic_data:        Vec<ProduceTopic<'a>>   [0+];
+        topic_data:        Few<ProduceTopic<'a>>   [0+];
     }
 
     /// A topic.
@@ -27,7 +27,7 @@ message! {
         /// The id.
         topic_id:        Uuid                       [13+], ignorable;
         /// Its partitions.
-        partition_data:  Vec<ProducePartition<'a>>  [0+];
+        partition_data:  Few<ProducePartition<'a>>  [0+];
     }
 
     /// A partition and what to append to it.
@@ -43,7 +43,7 @@ message! {
     /// Where the batches went.
     ProduceResponse<'a> key 0 versions [3-13] flexible [9+] {
         /// The topics.
-        responses:         Vec<ProduceTopicResponse<'a>>  [0+];
+        responses:         Few<ProduceTopicResponse<'a>>  [0+];
         /// How long the quota holds the client back.
         throttle_time_ms:  i32                            [1+], ignorable;
         /// Where the leaders named in partitions listen (KIP-951).
@@ -57,7 +57,7 @@ message! {
         /// The id.
         topic_id:             Uuid                               [13+], ignorable;
         /// Its partitions.
-        partition_responses:  Vec<ProducePartitionResponse<'a>>  [0+];
+        partition_responses:  Few<ProducePartitionResponse<'a>>  [0+];
     }
 
     /// What became of a partition's batches.

@@ -236,7 +236,7 @@ pub fn produce_request(
     ProduceRequest {
         acks,
         timeout_ms: 30_000,
-        topic_data: vec![produce_topic(topic, sets)],
+        topic_data: vec![produce_topic(topic, sets)].into(),
         ..Default::default()
     }
 }

@@ -184,7 +184,7 @@ fn one_request_reaches_partitions_on_all_shards_and_answers_in_its_order() {
     let request = ProduceRequest {
         acks: -1,
         timeout_ms: 30_000,
-        topic_data: vec![sets(&second), sets(&first)],
+        topic_data: vec![sets(&second), sets(&first)].into(),
         ..Default::default()
     };
     let response: ProduceResponse = client.call(PRODUCE, &request);
@@ -365,7 +365,7 @@ fn several_topics_by_name_in_one_request() {
     let request = ProduceRequest {
         acks: 1,
         timeout_ms: 1000,
-        topic_data: data,
+        topic_data: data.into(),
         ..Default::default()
     };
     let response: ProduceResponse = broker.client().call(7, &request);

@@ -296,7 +296,7 @@ impl Producer {
                 .map(|(topic, partition_data)| ProduceTopic {
                     name: history.topics[topic].name.as_str().into(),
                     topic_id: history.topics[topic].id.expect("known before producing"),
-                    partition_data,
+                    partition_data: partition_data.into(),
                 })
                 .collect(),
         };
@@ -312,6 +312,7 @@ impl Producer {
                 What::Batches(what.clone(), history.lives),
             );
         }
+        drop(request);
         drop(history);
         for (partition, _) in &what {
             let lane = self.lanes.get_mut(partition).expect("just sent from it");

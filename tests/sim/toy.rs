@@ -232,7 +232,9 @@ impl Toy {
         connection.sending = true;
         let operation = Operation::Send {
             socket: connection.socket.clone(),
-            parts: vec![Bytes::copy_from_slice(&connection.output)],
+            parts: [Bytes::copy_from_slice(&connection.output)]
+                .into_iter()
+                .collect(),
             more: false,
         };
         out.operations.push((Token::Connection(id), operation));

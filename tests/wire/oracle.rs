@@ -232,7 +232,8 @@ fn a_fetch_reply_with_holes_filled_is_the_reply_with_its_records_inside() {
                     ..Default::default()
                 })
                 .collect(),
-        }],
+        }]
+        .into(),
         ..Default::default()
     };
     for version in FetchResponse::VERSIONS.first..=FetchResponse::VERSIONS.last {
@@ -265,9 +266,11 @@ fn records_of_a_request_are_a_range_of_the_frame() {
             partition_data: vec![ProducePartition {
                 index: 3,
                 records: Records::from(b"a batch".as_slice()),
-            }],
+            }]
+            .into(),
             ..Default::default()
-        }],
+        }]
+        .into(),
         ..Default::default()
     };
     for version in 3..=12 {

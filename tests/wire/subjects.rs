@@ -184,7 +184,7 @@ subjects! {
 }
 
 /// Puts the bytes of record sets in the place of their ranges, so that they can be written again.
-fn inline_produce<'a>(request: &mut ProduceRequest<'a>, frame: &'a [u8]) {
+fn inline_produce(request: &mut ProduceRequest<'_>, frame: &[u8]) {
     for topic in &mut request.topic_data {
         for partition in &mut topic.partition_data {
             inline(&mut partition.records, frame);
@@ -192,7 +192,7 @@ fn inline_produce<'a>(request: &mut ProduceRequest<'a>, frame: &'a [u8]) {
     }
 }
 
-fn inline_fetch<'a>(response: &mut FetchResponse<'a>, frame: &'a [u8]) {
+fn inline_fetch(response: &mut FetchResponse<'_>, frame: &[u8]) {
     for topic in &mut response.responses {
         for partition in &mut topic.partitions {
             inline(&mut partition.records, frame);
@@ -200,9 +200,11 @@ fn inline_fetch<'a>(response: &mut FetchResponse<'a>, frame: &'a [u8]) {
     }
 }
 
-fn inline<'a>(records: &mut Records<'a>, frame: &'a [u8]) {
+fn inline(records: &mut Records<'_>, frame: &[u8]) {
     match *records {
-        Records::Range { start, length } => *records = Records::from(&frame[start..start + length]),
+        Records::Range { start, length } => {
+            *records = Records::Bytes(frame[start..start + length].to_vec().into())
+        }
         Records::Null => {}
         ref other => panic!("decoding gave {other:?}"),
     }

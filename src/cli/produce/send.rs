@@ -244,7 +244,8 @@ impl Sender {
                         records: Records::from(&batches[index].bytes[..]),
                     })
                     .collect(),
-            }],
+            }]
+            .into(),
         };
         let cap = match self.topic.id.is_zero() {
             true => PRODUCE_BY_NAME,

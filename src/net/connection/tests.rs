@@ -4,7 +4,7 @@
 use super::*;
 use crate::io::{Closer, Disk, File, FileRange};
 use crate::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN};
-use crate::net::Part;
+use crate::net::{Part, Parts};
 use crate::types::Timestamp;
 use bytes::Bytes;
 use std::io::ErrorKind;
@@ -568,7 +568,11 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
         file_range(500, large),
         bytes_part(b"tail"),
     ];
-    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
+    connection.reply(
+        SlotId(0),
+        Reply::from(Parts::from(parts)),
+        &mut shard.turn(),
+    );
 
     let Operation::Read {
         position,
@@ -634,7 +638,11 @@ fn what_a_short_sendfile_leaves_goes_by_sendfile_however_small() {
     shard.operation();
     let large = SENDFILE_BYTES_MIN as u64;
     let parts = vec![file_range(500, large)];
-    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
+    connection.reply(
+        SlotId(0),
+        Reply::from(Parts::from(parts)),
+        &mut shard.turn(),
+    );
     let Operation::SendFile { .. } = shard.operation() else {
         panic!();
     };
@@ -662,14 +670,18 @@ fn a_finished_reply_does_not_wait_for_the_next_ones_disk() {
     shard.deliver(&mut connection, &two);
     shard.operation();
     let parts = vec![bytes_part(b"head"), file_range(0, 10)];
-    connection.reply(SlotId(1), Reply::from(parts), &mut shard.turn());
+    connection.reply(
+        SlotId(1),
+        Reply::from(Parts::from(parts)),
+        &mut shard.turn(),
+    );
     assert!(shard.operations.is_empty(), "out of order");
     let first = Bytes::from_static(b"first").into();
     connection.reply(SlotId(0), first, &mut shard.turn());
     let Operation::Send { parts, .. } = shard.operation() else {
         panic!();
     };
-    assert_eq!(parts, [&b"first"[..]]);
+    assert_eq!(&parts[..], [&b"first"[..]]);
 }
 
 #[test]
@@ -680,7 +692,11 @@ fn a_file_that_ends_early_disconnects() {
     shard.deliver(&mut connection, &framed(b"fetch"));
     shard.operation();
     let parts = vec![file_range(0, 100_000)];
-    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
+    connection.reply(
+        SlotId(0),
+        Reply::from(Parts::from(parts)),
+        &mut shard.turn(),
+    );
     shard.operation();
     connection.handle(Outcome::SentFile(Ok(Some(0))), &mut shard.turn());
     assert!(matches!(connection.disconnect(), Some(Disconnect::File(_))));

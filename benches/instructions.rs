@@ -1,0 +1,156 @@
+//! The hot paths one by one, for callgrind to count: `instructions NAME` runs one, `instructions`
+//! lists them. `tests/proofs/instructions` counts each and compares with `benches/instructions.txt`.
+//!
+//! Counting begins and ends with [`counted`], so that only what stands between is in the figure; each
+//! does the same work [`TIMES`] times, warmed up before.
+
+#[path = "machine/mod.rs"]
+mod machine;
+#[path = "machine/requests.rs"]
+mod requests;
+
+use bytes::BytesMut;
+use machine::Machine;
+use millstream::batch::{self, Look, Rules, TimestampType};
+use millstream::types::Timestamp;
+use millstream::wire::{Message, MetadataRequest, ProduceRequest, Reader, RequestHeader};
+use std::hint::black_box;
+
+/// How often each is done while it is counted.
+const TIMES: usize = 200;
+/// How often before.
+const WARM_UP: usize = 500;
+
+const TOPIC: &str = "bench";
+
+type Bench = (&'static str, fn());
+
+const BENCHES: &[Bench] = &[
+    ("produce-1k", || produce(1, 1, 1, 1000)),
+    ("produce-1k-64-connections", || produce(1, 64, 1, 1000)),
+    ("produce-1k-4-shards", || produce(4, 1, 1, 1000)),
+    ("produce-1k-16-shards", || produce(16, 1, 1, 1000)),
+    ("produce-100-records", || produce(1, 1, 100, 100)),
+    ("produce-64k", || produce(1, 1, 64, 1000)),
+    ("fetch-64k", || fetch(1, 64 << 10)),
+    ("fetch-4k", || fetch(1, 4 << 10)),
+    ("fetch-64k-16-shards", || fetch(16, 64 << 10)),
+    ("batch-check-1k", || check(1, 1000)),
+    ("batch-check-100-records", || check(100, 100)),
+    ("batch-crc-64k", || crc(64 << 10)),
+    ("wire-decode-produce", decode_produce),
+    ("wire-metadata", decode_metadata),
+];
+
+fn main() {
+    // Cargo passes flags of its own to benches.
+    let name = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    match name {
+        None => BENCHES.iter().for_each(|(name, _)| println!("{name}")),
+        Some(name) => match BENCHES.iter().find(|(known, _)| *known == name) {
+            Some((_, bench)) => bench(),
+            None => {
+                eprintln!("no bench {name}");
+                std::process::exit(2);
+            }
+        },
+    }
+}
+
+/// What callgrind counts: `--toggle-collect=*counted*`.
+#[inline(never)]
+fn counted(work: &mut dyn FnMut()) {
+    for _ in 0..TIMES {
+        work();
+    }
+}
+
+fn bench(mut work: impl FnMut()) {
+    (0..WARM_UP).for_each(|_| work());
+    counted(&mut work);
+}
+
+fn machine(shards: u16, connections: usize) -> (Machine, Vec<i32>, i32) {
+    let parent = std::env::temp_dir();
+    let mut machine = Machine::start(&parent, shards, &[]);
+    let sockets: Vec<i32> = (0..connections).map(|_| machine.connect()).collect();
+    let answer = machine.ask(
+        sockets[0],
+        &requests::create_topic(TOPIC, i32::from(shards)),
+    );
+    let topic = requests::created(&answer);
+    // The partition that lies on the shard of the first connection.
+    let local = machine.partition_on_shard_of(sockets[0], topic, shards);
+    (machine, sockets, local)
+}
+
+/// One request of each connection, all of them at once.
+fn produce(shards: u16, connections: usize, records: usize, value_bytes: usize) {
+    let (mut machine, sockets, partition) = machine(shards, connections);
+    let request = requests::produce(TOPIC, partition, &requests::batch(records, value_bytes));
+    requests::assert_produced(&machine.ask(sockets[0], &request));
+    bench(|| {
+        sockets
+            .iter()
+            .for_each(|socket| machine.send(*socket, &request));
+        machine.run();
+    });
+}
+
+fn fetch(shards: u16, bytes: i32) {
+    let (mut machine, sockets, partition) = machine(shards, 1);
+    let set = requests::produce(TOPIC, partition, &requests::batch(1, bytes as usize - 100));
+    (0..4).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
+    let request = requests::fetch(TOPIC, partition, 2, bytes);
+    requests::assert_fetched(&machine.ask(sockets[0], &request));
+    bench(|| {
+        machine.send(sockets[0], &request);
+        machine.run();
+    });
+}
+
+fn check(records: usize, value_bytes: usize) {
+    let batch = requests::batch(records, value_bytes);
+    let rules = Rules {
+        max_message_bytes: 1 << 20,
+        compacted: false,
+        timestamp_type: TimestampType::CreateTime,
+        timestamp_before_max_ms: i64::MAX,
+        timestamp_after_max_ms: i64::MAX,
+        now: Timestamp(1_700_000_001_000),
+        produce_version: 9,
+        compressed: Look::Header,
+    };
+    bench(|| {
+        let checked = batch::check([black_box(&batch[..])].into_iter(), batch.len(), &rules);
+        assert!(black_box(checked).is_ok());
+    });
+}
+
+fn crc(bytes: usize) {
+    let bytes = BytesMut::from_iter((0..bytes).map(|at| at as u8));
+    bench(|| {
+        black_box(batch::crc32c(black_box(&bytes)));
+    });
+}
+
+fn decode_produce() {
+    let request = requests::produce(TOPIC, 0, &requests::batch(1, 1000));
+    bench(|| {
+        let mut reader = Reader::new([black_box(&request[4..])]);
+        let header = RequestHeader::decode(&mut reader).expect("ours");
+        let request = ProduceRequest::decode(&mut reader, header.api_version);
+        assert!(black_box(request).is_ok());
+    });
+}
+
+fn decode_metadata() {
+    let request = MetadataRequest::default();
+    let frame = millstream::wire::encode_request(12, 7, Some("bench"), &request).expect("ours");
+    bench(|| {
+        let mut reader = Reader::new([black_box(&frame.bytes[4..])]);
+        let header = RequestHeader::decode(&mut reader).expect("ours");
+        let request = MetadataRequest::decode(&mut reader, header.api_version);
+        assert!(black_box(request).is_ok());
+    });
+}
