@@ -16,6 +16,8 @@ pub enum Mutation {
     LostWakeUp,
     /// Two pipelined replies leave in the wrong order.
     RepliesSwapped,
+    /// A produce is acknowledged before the flush that its topic's `flush.messages` demands.
+    FlushNotAwaited,
     /// Recovery keeps an index that points beyond the cut log.
     StaleIndex,
 }

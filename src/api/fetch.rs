@@ -427,6 +427,7 @@ impl Fetch {
             Ok(frame) => frame,
             Err(end) => return end,
         };
+        let refusal = frame.refusal;
         let mut bytes = frame.bytes.freeze();
         let mut parts = Vec::with_capacity(ranges.len() * 2 + 1);
         let mut at = 0;
@@ -440,7 +441,7 @@ impl Fetch {
         if !bytes.is_empty() {
             parts.push(Part::Bytes(bytes));
         }
-        Progress::Reply(Reply { parts })
+        Progress::Reply(Reply { parts, refusal })
     }
 }
 

@@ -127,7 +127,8 @@ fn answer(
         topic_operations,
         cluster_operations,
     };
-    let wants_all = asked.topics.is_none();
+    // Who is told to wait gets an answer of his own.
+    let wants_all = asked.topics.is_none() && head.throttle_time_ms == 0;
     if wants_all && let Some(reply) = context.metadata_cache.find(context.image, key, head) {
         return Progress::Reply(reply);
     }
@@ -168,15 +169,20 @@ fn answer(
         ..Default::default()
     };
     let frame = match head.encode(&response) {
-        Ok(frame) => frame.bytes.freeze(),
+        Ok(frame) => frame,
         Err(end) => return end,
     };
+    let refusal = frame.refusal;
+    let bytes = frame.bytes.freeze();
     if wants_all {
         context
             .metadata_cache
-            .keep(context.image, key, frame.clone());
+            .keep(context.image, key, bytes.clone());
     }
-    Progress::Reply(Reply::from(frame))
+    Progress::Reply(Reply {
+        refusal,
+        ..Reply::from(bytes)
+    })
 }
 
 fn topic_response(topic: &Topic, operations: i32) -> MetadataTopicResponse<'_> {

@@ -43,7 +43,7 @@ impl MetadataCache {
             Part::Bytes(own.freeze()),
             Part::Bytes(frame.slice(OWN_BYTES..)),
         ];
-        Some(Reply { parts })
+        Some(Reply::from(parts))
     }
 
     /// Keeps an encoded answer.

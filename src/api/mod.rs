@@ -20,6 +20,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod fetch_session;
@@ -42,6 +43,7 @@ mod update_features;
 pub use metadata_cache::MetadataCache;
 pub use pending::{Event, Pending};
 pub use session::{Endpoint, Identity, Session};
+pub use throttle::expected_ns;
 
 use crate::config::BrokerConfig;
 use crate::io::Pieces;
@@ -232,6 +234,13 @@ pub const APIS: &[Api] = &[
         begin: alter_client_quotas::begin,
     },
     Api {
+        key: ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS,
+        file: "describe_user_scram_credentials",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: describe_user_scram_credentials::begin,
+    },
+    Api {
         key: ApiKey::DESCRIBE_QUORUM,
         file: "describe_quorum",
         advertised: (0, 2),
@@ -298,6 +307,8 @@ pub struct Context<'a> {
     pub shards: u16,
     /// Metadata answers that this shard has encoded.
     pub metadata_cache: &'a mut MetadataCache,
+    /// How long requests take on this shard now, as a multiple of [`expected_ns`].
+    pub slowness: f64,
     /// What the handler wants of the shards.
     pub asks: &'a mut Asks,
 }
@@ -332,6 +343,8 @@ pub struct Head {
     pub version: i16,
     /// The client's number for the request.
     pub correlation_id: i32,
+    /// For how long the client is held back, which its answer says (KIP-219).
+    throttle_time_ms: i32,
     /// Where the body begins in the frame, bytes.
     body: usize,
 }
@@ -359,6 +372,7 @@ pub fn begin(context: &mut Context<'_>, frame: Pieces) -> Progress {
         key: header.api_key,
         version: header.api_version,
         correlation_id: header.correlation_id,
+        throttle_time_ms: 0,
         body: reader.position(),
     };
     if context.session.client_id.as_deref() != header.client_id.as_deref() {
@@ -375,8 +389,33 @@ pub fn begin(context: &mut Context<'_>, frame: Pieces) -> Progress {
         let (name, version) = (head.key.name(), head.version);
         return Progress::Disconnect(format!("{name} version {version} is not served"));
     };
-    (api.begin)(context, &head, frame)
-        .unwrap_or_else(|error| Progress::Disconnect(error.to_string()))
+    if throttle::admits(context, &head, frame.len() as u64) {
+        return api.take(context, &head, frame);
+    }
+    Progress::Wait(Pending::Admission(Admission { api, head, frame }))
+}
+
+/// A request whose time is being counted before it begins: its client has a quota.
+pub struct Admission {
+    api: &'static Api,
+    head: Head,
+    frame: Pieces,
+}
+
+impl Admission {
+    /// It is counted.
+    fn charged(mut self, context: &mut Context<'_>, held_ms: i32) -> Progress {
+        context.session.hold(context.now, held_ms);
+        self.head.throttle_time_ms = held_ms;
+        self.api.take(context, &self.head, self.frame)
+    }
+}
+
+impl Api {
+    fn take(&self, context: &mut Context<'_>, head: &Head, frame: Pieces) -> Progress {
+        (self.begin)(context, head, frame)
+            .unwrap_or_else(|error| Progress::Disconnect(error.to_string()))
+    }
 }
 
 impl Head {
@@ -391,7 +430,10 @@ impl Head {
     /// A response without file parts.
     fn reply<'a, B: Body<'a>>(&self, body: &B) -> Progress {
         match self.encode(body) {
-            Ok(frame) => Progress::Reply(Reply::from(frame.bytes.freeze())),
+            Ok(frame) => Progress::Reply(Reply {
+                refusal: frame.refusal,
+                ..Reply::from(frame.bytes.freeze())
+            }),
             Err(end) => end,
         }
     }
@@ -399,10 +441,15 @@ impl Head {
     /// A response that does not fit its version is a mistake of ours, which costs the client its
     /// connection and not everybody the broker.
     fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, Progress> {
-        encode_response(self.version, self.correlation_id, body).map_err(|error| {
-            tracing::error!("a response that cannot be written: {error}");
-            Progress::Disconnect(error.to_string())
-        })
+        let mut frame =
+            encode_response(self.version, self.correlation_id, body).map_err(|error| {
+                tracing::error!("a response that cannot be written: {error}");
+                Progress::Disconnect(error.to_string())
+            })?;
+        if self.throttle_time_ms > 0 {
+            frame.set_throttle_time(self.throttle_time_ms);
+        }
+        Ok(frame)
     }
 }
 

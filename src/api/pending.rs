@@ -1,7 +1,7 @@
 //! A request that waits for answers.
 
 use super::{
-    Context, Progress, alter_client_quotas, alter_configs, alter_replica_log_dirs,
+    Admission, Context, Progress, alter_client_quotas, alter_configs, alter_replica_log_dirs,
     create_partitions, create_topics, delete_records, delete_topics, describe_log_dirs,
     describe_producers, describe_quorum, fetch, init_producer_id, list_offsets, metadata,
     offset_for_leader_epoch, produce, unregister_broker, update_features,
@@ -20,6 +20,8 @@ pub enum Event {
 
 /// A request that waits, by its API.
 pub enum Pending {
+    /// For its time to be counted before it begins.
+    Admission(Admission),
     /// For record sets to be committed.
     Produce(produce::Produce),
     /// For bytes to read, or its deadline.
@@ -70,6 +72,9 @@ impl Pending {
     /// Takes what it waited for.
     pub fn handle(self, context: &mut Context<'_>, event: Event) -> Progress {
         match (self, event) {
+            (Pending::Admission(it), Event::Answer(Answer::Charged { held_ms })) => {
+                it.charged(context, held_ms)
+            }
             (Pending::Produce(it), Event::Answer(Answer::Produce(parts))) => {
                 it.answered(context, parts)
             }
@@ -128,9 +133,9 @@ impl Pending {
         }
     }
 
-    /// Whether the shards that it asked hold pieces of its frame.
+    /// Whether it, or the shards that it asked, hold pieces of its frame.
     pub fn lends_pieces(&self) -> bool {
-        matches!(self, Pending::Produce(_))
+        matches!(self, Pending::Produce(_) | Pending::Admission(_))
     }
 
     /// The connection is gone: what the request began is ended.

@@ -4,16 +4,21 @@
 //! Bytes are counted as Kafka does: a produce request whole, when it is answered; a fetch response
 //! whole, and not at all if the client is over its quota, because it then gets an empty one.
 //!
-//! `request_percentage` is percent of one thread's time in Kafka, measured. Here it is reckoned by what
-//! requests cost on average ([`limits::REQUEST_COST_NS`], [`limits::REQUEST_BYTE_COST_NS`]), since
-//! handlers know no clock; it counts for produce and fetch requests, which is where the time goes.
+//! `request_percentage` is percent of one thread's time. Kafka takes the time of each request. Here the
+//! event loop measures how long the shard works in all, and requests share that by what they are
+//! expected to take ([`expected_ns`]): what a client is charged for adds up to what was measured,
+//! kernel included, and handlers know no clock. A produce and a fetch are counted together with their
+//! bytes, every other request before it begins. ApiVersions alone cannot be told: its throttle time
+//! does not stand first.
+//!
 //! Quotas of `controller_mutation_rate` and `connection_creation_rate` are kept and described but bind
 //! nobody yet.
 
-use super::Context;
+use super::{Context, Head};
 use crate::limits;
 use crate::metadata::{self, CONSUMER_BYTE_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE};
 use crate::shard::{Ask, Debit, Resource};
+use crate::wire::ApiKey;
 
 /// Everybody, as long as there is no authentication.
 const USER: &str = "ANONYMOUS";
@@ -50,6 +55,22 @@ pub(super) fn fetched(context: &mut Context<'_>, bytes: u64) -> bool {
     ask(context, debits)
 }
 
+/// Whether a request may begin at once: no quota binds its client's time, or it is counted elsewhere.
+/// Otherwise asks what it costs.
+pub(super) fn admits(context: &mut Context<'_>, head: &Head, bytes: u64) -> bool {
+    if matches!(head.key, ApiKey::PRODUCE | ApiKey::FETCH) {
+        return true;
+    }
+    let debits = time(context, bytes).into_iter().collect();
+    !ask(context, debits)
+}
+
+/// How long a request that moves so many bytes takes a shard, on average over machines: what counts is
+/// how requests compare.
+pub fn expected_ns(bytes: u64) -> f64 {
+    limits::REQUEST_COST_NS + bytes as f64 * limits::REQUEST_BYTE_COST_NS
+}
+
 /// Whether a quota may hold the client's fetches back.
 pub(super) fn binds_fetches(context: &Context<'_>) -> bool {
     let keys = [CONSUMER_BYTE_RATE, REQUEST_PERCENTAGE];
@@ -69,8 +90,7 @@ fn quota(context: &Context<'_>, key: &str) -> Option<(metadata::QuotaOwner, f64)
 }
 
 fn time(context: &Context<'_>, bytes: u64) -> Option<Debit> {
-    let cost_ns = limits::REQUEST_COST_NS + bytes as f64 * limits::REQUEST_BYTE_COST_NS;
-    let percent = cost_ns * 100.0 / 1e9;
+    let percent = expected_ns(bytes) * context.slowness * 100.0 / 1e9;
     debit(context, REQUEST_PERCENTAGE, Resource::Time, percent, false)
 }
 

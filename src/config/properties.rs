@@ -18,7 +18,6 @@ use super::property::{Check, Property, boolean, class, double, int, list, long, 
 const GROUPS: &str = "consumer groups are not served yet";
 const SHARE: &str = "share groups are not served yet";
 const TRANSACTIONS: &str = "transactions are not served yet";
-const FLUSH: &str = "nothing is flushed but at a roll, a clean stop and for the metadata log";
 const RESERVED: &str =
     "blocks are reserved ahead of the appends, as fast as a partition is written";
 const DELETED: &str = "a fetch under way keeps a deleted segment's file open, so it goes at once";
@@ -185,11 +184,11 @@ const MAIN: &[Property] = &[
         .doc("How far a record's time may lie before the broker's (CreateTime)."),
     long("log.message.timestamp.after.max.ms").default("3600000").at_least(0).cluster_wide()
         .doc("How far a record's time may lie after the broker's (CreateTime)."),
-    long("log.flush.interval.messages").default(LONGEST).at_least(1).high().cluster_wide().later(FLUSH)
+    long("log.flush.interval.messages").default(LONGEST).at_least(1).high().cluster_wide()
         .doc("Records after which a log is flushed to disk."),
-    long("log.flush.interval.ms").high().cluster_wide().later(FLUSH)
+    long("log.flush.interval.ms").high().cluster_wide()
         .doc("The time after which records are flushed to disk; if not set, log.flush.scheduler.interval.ms."),
-    long("log.flush.scheduler.interval.ms").default(LONGEST).high().later(FLUSH)
+    long("log.flush.scheduler.interval.ms").default(LONGEST).high()
         .doc("The time after which records are flushed to disk, if log.flush.interval.ms is not set."),
     int("log.flush.offset.checkpoint.interval.ms").default("60000").at_least(0).high()
         .doc("How often the recovery points are written."),
@@ -381,9 +380,9 @@ const MAIN: &[Property] = &[
         .doc("How long a compacted log keeps tombstones."),
     long("file.delete.delay.ms").default("60000").at_least(0).topic(&["log.segment.delete.delay.ms"]).not_needed(DELETED)
         .doc("How long a deleted segment's files stay."),
-    long("flush.messages").default(LONGEST).at_least(1).topic(&["log.flush.interval.messages"]).later(FLUSH)
+    long("flush.messages").default(LONGEST).at_least(1).topic(&["log.flush.interval.messages"])
         .doc("Records after which the log is flushed to disk."),
-    long("flush.ms").default(LONGEST).at_least(0).topic(&["log.flush.interval.ms", "log.flush.scheduler.interval.ms"]).later(FLUSH)
+    long("flush.ms").default(LONGEST).at_least(0).topic(&["log.flush.interval.ms", "log.flush.scheduler.interval.ms"])
         .doc("The time after which records are flushed to disk."),
     list("follower.replication.throttled.replicas").default("").check(Check::ThrottledReplicas).topic(&[]).later(REPLICATION)
         .doc("Followers whose fetching is throttled, as partition:broker, or * for all."),

@@ -32,6 +32,9 @@ pub struct LogConfig {
     pub compact: bool,
     /// `producer.id.expiration.ms`.
     pub producer_expiration_ms: i64,
+    /// `flush.messages`: with so many records that are not durable, the high watermark waits until
+    /// they are. `i64::MAX` for never.
+    pub flush_messages: i64,
     /// Batches whose places are remembered for readers at the tail.
     pub recent_batches: usize,
     /// Bytes of sealed segments' indexes that are kept in memory.
@@ -74,6 +77,8 @@ pub struct Log {
     pub(super) log_start: Offset,
     pub(super) high: Mark,
     pub(super) log_end: Offset,
+    /// Everything before is durable.
+    flushed: Offset,
     sole_replica: bool,
     /// Segments below have been compacted.
     cleaned: Offset,
@@ -219,6 +224,7 @@ impl Log {
             active,
             log_start,
             log_end,
+            flushed: log_end,
             sole_replica: true,
             cleaned: Offset(0),
             epochs,
@@ -455,7 +461,7 @@ impl Log {
         if self.staged.is_empty() {
             self.meet();
         }
-        let high = match self.sole_replica {
+        let high = match self.sole_replica && !self.awaits_flush(log_end) {
             true => Mark {
                 offset: log_end,
                 segment: self.active.tail.base,
@@ -470,6 +476,38 @@ impl Log {
             high_watermark: self.high.offset,
             bytes,
             epochs_changed,
+        }
+    }
+
+    /// Whether a log that ends there has so many records that are not durable that those behind the
+    /// high watermark have to be made so first. Kafka flushes within the append that crosses
+    /// `flush.messages`; here that append waits for the flush, and whatever comes meanwhile waits for
+    /// the same one or the next.
+    fn awaits_flush(&self, log_end: Offset) -> bool {
+        log_end.0 - self.flushed.0 >= self.config.flush_messages
+            && !planted(Mutation::FlushNotAwaited)
+    }
+
+    /// The offset up to which to flush, if the high watermark waits for that.
+    pub fn wants_flush(&self) -> Option<Offset> {
+        self.awaits_flush(self.log_end).then_some(self.log_end)
+    }
+
+    /// Everything before is durable.
+    pub fn flushed(&self) -> Offset {
+        self.flushed
+    }
+
+    /// Everything before `offset` is durable, or, from a start, nothing from there on is known to be.
+    /// The high watermark may move.
+    pub fn set_flushed(&mut self, offset: Offset) {
+        self.flushed = offset;
+        if self.sole_replica {
+            let committed = match self.awaits_flush(self.log_end) {
+                true => offset,
+                false => self.log_end,
+            };
+            self.set_high_watermark(committed);
         }
     }
 

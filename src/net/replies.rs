@@ -6,6 +6,7 @@
 use super::budget::{Budget, Reservation};
 use crate::io::FileRange;
 use crate::mutation::{Mutation, planted};
+use crate::wire::Refusal;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -42,12 +43,21 @@ impl Part {
 pub struct Reply {
     /// Sent one after the other.
     pub parts: Vec<Part>,
+    /// The first error that it tells, for the log.
+    pub refusal: Option<Box<Refusal>>,
 }
 
 impl From<Bytes> for Reply {
     fn from(bytes: Bytes) -> Reply {
+        Reply::from(vec![Part::Bytes(bytes)])
+    }
+}
+
+impl From<Vec<Part>> for Reply {
+    fn from(parts: Vec<Part>) -> Reply {
         Reply {
-            parts: vec![Part::Bytes(bytes)],
+            parts,
+            refusal: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::log::{self, FileKind, LogConfig, OffsetCheckpoint};
 use crate::metadata::{
     self, CleanShutdown, Image, MetaProperties, Quorum, QuorumState, Resource, State, VoterNode,
 };
-use crate::server::Worker;
+use crate::server::{Progress, Worker};
 use crate::shard::{
     Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
     RECOVERY_POINTS, Random, Shard, log_config, owner_of,
@@ -54,7 +54,8 @@ pub struct Listening {
 }
 
 /// Opens the log directories and makes the workers. As many logs are loaded at once as is configured,
-/// but no more than `threads_max`; `seed` is all the randomness of the broker.
+/// but no more than `threads_max`; `seed` is all the randomness of the broker; `progress` is kept up
+/// to date.
 ///
 /// # Errors
 /// Whatever keeps the broker from serving what is there.
@@ -65,6 +66,7 @@ pub fn boot(
     listeners: Vec<Listening>,
     seed: u64,
     now: Now,
+    progress: &Progress,
 ) -> Result<Vec<Worker>, StartError> {
     let mut random = Random::new(seed);
     let directories = open_directories(config, disk, &mut random)?;
@@ -85,6 +87,7 @@ pub fn boot(
         directories: &directories,
         image: &image,
         now,
+        progress,
     };
     let threads = config.recovery_threads_per_dir as usize * directories.len();
     let threads = threads.min(threads_max);
@@ -384,7 +387,13 @@ fn open_metadata(
         state.position.end,
         "the log is what was replayed"
     );
-    let store = Store::new(Controller::TOKEN_SLOT, path, opened.log, opened.active);
+    let store = Store::new(
+        Controller::TOKEN_SLOT,
+        path,
+        opened.log,
+        opened.active,
+        opened.recovery_point,
+    );
     Ok(ControllerSeed {
         node: config.node_id,
         epoch,
@@ -489,6 +498,8 @@ fn metadata_log_config(config: &BrokerConfig) -> LogConfig {
         segment_bytes: config.metadata_segment_bytes,
         segment_ms: config.metadata_segment_ms,
         segment_jitter_ms: 0,
+        // Every append to it is synced.
+        flush_messages: i64::MAX,
         ..config.topic_defaults.clone()
     };
     let id = PartitionId {
@@ -542,6 +553,7 @@ struct Opener<'a> {
     directories: &'a [Directory],
     image: &'a Image,
     now: Now,
+    progress: &'a Progress,
 }
 
 /// A partition to be opened.
@@ -591,6 +603,7 @@ impl Opener<'_> {
                 epoch: partition.leader_epoch,
             });
         }
+        self.progress.expect(all.len());
         self.open_all(&all, threads)
     }
 
@@ -713,6 +726,7 @@ impl Opener<'_> {
             files::note(self.disk, &path, text.as_bytes())
                 .map_err(|error| at(&one.path, &error))?;
         }
+        self.progress.opened();
         Ok(FoundPartition {
             id: one.id,
             topic: one.topic.clone(),

@@ -6,9 +6,12 @@
 
 mod boot;
 mod complaints;
+mod labour;
+mod progress;
 mod serve;
 mod worker;
 
 pub use boot::{Listening, StartError, boot};
+pub use progress::Progress;
 pub use serve::serve;
 pub use worker::{Event, Worker};

@@ -2,6 +2,7 @@
 //! one for signals.
 
 use super::boot::{self, Listening, StartError};
+use super::progress::Progress;
 use super::worker::{Event, Worker};
 use crate::api::Endpoint;
 use crate::config::{self, BrokerConfig, Listener};
@@ -41,7 +42,19 @@ pub fn serve(config: BrokerConfig) -> Result<(), StartError> {
     // later has eaten the marker of the last clean stop.
     let _: Kernel<Task> = Kernel::new(kernel_config(&config, true), &tasks)
         .map_err(|error| StartError(error.to_string()))?;
-    let workers = boot::boot(&config, &*files, usize::MAX, listeners, seed, sys::clock())?;
+    let progress = Progress::default();
+    let workers = progress.tell_during(|| {
+        let now = sys::clock();
+        boot::boot(
+            &config,
+            &*files,
+            usize::MAX,
+            listeners,
+            seed,
+            now,
+            &progress,
+        )
+    })?;
     run(&config, workers, &tasks)
 }
 
@@ -151,6 +164,7 @@ impl Start {
         };
         let mut out = Outbox::default();
         let mut completions = Vec::new();
+        let mut began_us = sys::clock().monotonic_us;
         worker.start(sys::clock(), &mut out);
         loop {
             for (token, operation) in out.operations.drain(..) {
@@ -165,8 +179,10 @@ impl Start {
                 return worker.failure().map(str::to_owned);
             }
             let deadline = worker.poll_timeout();
+            worker.worked(sys::clock().monotonic_us - began_us);
             kernel.poll(deadline, &mut || !self.inbox.is_empty(), &mut completions);
             let now = sys::clock();
+            began_us = now.monotonic_us;
             for completion in completions.drain(..) {
                 worker.handle(now, Event::Completion(completion), &mut out);
             }
@@ -176,6 +192,7 @@ impl Start {
             if deadline.is_some_and(|at| at <= now.monotonic_us) {
                 worker.handle(now, Event::Timeout, &mut out);
             }
+            worker.end_round(now, &mut out);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! have in flight.
 
 use super::complaints::Complaints;
+use super::labour::Labour;
 use crate::api::{
     self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, WatchAsk,
 };
@@ -23,6 +24,7 @@ use crate::net::{
 use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
 use crate::types::{Now, ShardId};
+use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -62,6 +64,7 @@ macro_rules! context_of {
             session: &mut $live.session,
             shards: $worker.shards,
             metadata_cache: &mut $worker.metadata_cache,
+            slowness: $worker.labour.slowness(),
             asks: &mut $asks,
         }
     };
@@ -85,6 +88,7 @@ pub struct Worker {
     budget: Budget,
     counters: Counters,
     complaints: Complaints,
+    labour: Labour,
     metadata_cache: MetadataCache,
     pending: BTreeMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
@@ -160,6 +164,7 @@ impl Worker {
             budget: Budget::new(budget_bytes),
             counters: Counters::default(),
             complaints: Complaints::default(),
+            labour: Labour::default(),
             metadata_cache: MetadataCache::default(),
             pending: BTreeMap::new(),
             orphans: BTreeMap::new(),
@@ -227,6 +232,11 @@ impl Worker {
         self.shard.has_ended()
     }
 
+    /// The event loop has worked for so long, microseconds, since it last said so.
+    pub fn worked(&mut self, us: u64) {
+        self.labour.worked(us);
+    }
+
     /// Takes one event. What earlier events of the same round left in the outbox stays there.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
         // It has been routed, and paid for: once is enough.
@@ -238,6 +248,11 @@ impl Worker {
             Event::Stop => self.stop(out),
         }
         self.settle(now, out);
+    }
+
+    /// A round of events has been dealt with: to be called before what is in the outbox is submitted.
+    pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        self.shard.end_round(now, out);
     }
 
     /// Has all shards begin the clean stop.
@@ -396,6 +411,7 @@ impl Worker {
         if !live.connection.awaits(slot) {
             return;
         }
+        self.labour.expect(pieces.len() as u64);
         let mut context = context_of!(self, now, live, asks);
         let progress = api::begin(&mut context, pieces);
         let lent = match &progress {
@@ -504,7 +520,11 @@ impl Worker {
                     live.tickets.insert(ticket);
                 }
             }
-            Progress::Reply(reply) => {
+            Progress::Reply(mut reply) => {
+                self.labour.answered(reply.len());
+                if let Some(refusal) = reply.refusal.take() {
+                    self.refused(now, id, &refusal);
+                }
                 self.with_connection(now, id, out, |it, turn| it.reply(slot, reply, turn));
             }
             Progress::NoReply => {
@@ -515,6 +535,30 @@ impl Worker {
                     it.refuse(slot, Disconnect::Refused(why), turn);
                 });
             }
+        }
+    }
+
+    /// A client is told that something is wrong: so is who reads the log, once.
+    fn refused(&mut self, now: Now, connection: u64, refusal: &Refusal) {
+        let Some(live) = self.connections.get(&connection) else {
+            return;
+        };
+        let (api, code) = (refusal.api, refusal.code);
+        let client = live.session.client_id.as_deref();
+        if code.is_ordinary() || !self.complaints.is_news(now, client, api, code) {
+            return;
+        }
+        if self.complaints.may_say(now) {
+            let peer = live.connection.peer();
+            tracing::warn!(
+                %peer,
+                client = client.unwrap_or(""),
+                "{} refused: {}: {}{}",
+                api.name(),
+                code.name(),
+                code.message(),
+                refusal.details(),
+            );
         }
     }
 

@@ -77,11 +77,6 @@ impl Shard {
     /// A log of this shard is durable up to there.
     pub(super) fn durable(&mut self, slot: u32, recovery_point: Offset, out: &mut Outbox) {
         let partition = self.slot(slot);
-        // Seals may complete in another order than they began.
-        if recovery_point <= partition.recovery_point {
-            return;
-        }
-        partition.recovery_point = recovery_point;
         let mail = Mail::Durable {
             log_dir: partition.log_dir,
             topic: partition.topic.clone(),

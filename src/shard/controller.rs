@@ -330,9 +330,8 @@ impl Shard {
             then,
             stage: Stage::Appending,
         });
-        let appended = controller
-            .store
-            .append(&checked, pieces, epoch, now, &mut out.operations);
+        let appended = controller.store.append(&checked, pieces, epoch, now);
+        controller.store.drive(now, &mut out.operations);
         if appended.is_err() {
             self.change_failed(now, out);
         }
@@ -346,10 +345,11 @@ impl Shard {
         out: &mut Outbox,
     ) {
         let controller = self.controller();
-        match controller
+        let event = controller
             .store
-            .handle(operation, outcome, now, &mut out.operations)
-        {
+            .handle(operation, outcome, &mut out.operations);
+        controller.store.drive(now, &mut out.operations);
+        match event {
             Some(Event::Moved { .. }) => {
                 let file = controller.store.active_file();
                 let current = controller.current.as_mut().expect("a change was appended");

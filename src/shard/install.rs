@@ -85,7 +85,13 @@ impl Shard {
         let epoch = leader_epoch(&self.image, found.id);
         let slot = self.free_slot();
         let config = topic_config(&self.config, &self.image, &found.topic);
-        let store = Store::new(slot, found.directory, found.log, found.active);
+        let store = Store::new(
+            slot,
+            found.directory,
+            found.log,
+            found.active,
+            found.recovery_point,
+        );
         let partition = Partition {
             id: found.id,
             topic: found.topic,
@@ -98,7 +104,8 @@ impl Shard {
             watchers: Vec::new(),
             awaiting_segment: Vec::new(),
             awaiting_headers: BTreeMap::new(),
-            recovery_point: found.recovery_point,
+            flush_due_us: None,
+            is_to_drive: false,
             life: Life::Serving,
         };
         self.slots[slot as usize] = Some(partition);
@@ -389,6 +396,7 @@ pub fn log_config(broker: &BrokerConfig, topic: &TopicConfig, id: PartitionId) -
         index_bytes_max: topic.segment_index_bytes as usize,
         compact: topic.cleanup_policy.compact,
         producer_expiration_ms: broker.producer_id_expiration_ms,
+        flush_messages: topic.flush_messages,
         recent_batches: limits::RECENT_BATCHES,
         index_cache_bytes: limits::INDEX_CACHE_BYTES,
     }

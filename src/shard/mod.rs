@@ -13,6 +13,7 @@ mod controller;
 mod delete_records;
 mod failure;
 mod fetch;
+mod flush;
 mod inspect;
 mod install;
 mod mail;
@@ -43,7 +44,7 @@ use crate::io::{Completion, Token};
 use crate::metadata::{Image, QuotaOwner};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{LeaderEpoch, Now, Offset, PartitionId, ShardId};
+use crate::types::{LeaderEpoch, Now, PartitionId, ShardId};
 use crate::wire::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -76,8 +77,10 @@ pub(crate) struct Partition {
     awaiting_segment: Vec<fetch::LookUp>,
     /// Look-ups that wait for headers, by the store's operation.
     awaiting_headers: BTreeMap<u32, fetch::LookUp>,
-    /// Everything before is durable.
-    recovery_point: Offset,
+    /// When `flush.ms` will have passed since the first record that is not durable came.
+    flush_due_us: Option<u64>,
+    /// It stands among those that are driven at the end of the round.
+    is_to_drive: bool,
     life: Life,
 }
 
@@ -137,6 +140,10 @@ pub struct Shard {
     expire_us: u64,
     /// When segments before the start of their log are removed next.
     remove_us: u64,
+    /// Partitions whose store has something to begin at the end of the round.
+    to_drive: Vec<u32>,
+    /// Partitions by when `flush.ms` has them flushed.
+    flushes: BTreeSet<(u64, u32)>,
     /// What the owners of quotas have used (shard 0).
     ledger: Ledger<(Resource, QuotaOwner)>,
     stopping: stop::Stopping,
@@ -192,6 +199,8 @@ impl Shard {
             installs: BTreeMap::new(),
             expire_us: 0,
             remove_us: 0,
+            to_drive: Vec::new(),
+            flushes: BTreeSet::new(),
             ledger: Ledger::new(window),
             stopping: stop::Stopping::No,
             stop_reports: stop::StopReports::default(),
@@ -226,6 +235,7 @@ impl Shard {
             self.checkpoints.poll_timeout(),
             Some(self.expire_us),
             Some(self.remove_us),
+            self.flushes.first().map(|(due_us, _)| *due_us),
         ]
         .into_iter()
         .flatten()
@@ -242,6 +252,7 @@ impl Shard {
                 partition.store.expire_producers(now);
             }
         }
+        self.flush_what_is_due(now, out);
         if now.monotonic_us >= self.remove_us {
             self.remove_before_starts(now, out);
         }
@@ -293,6 +304,25 @@ impl Shard {
         }
     }
 
+    /// A round of events has been dealt with: what they brought together is begun together.
+    pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        for slot in self.to_drive.drain(..) {
+            // It may have been closed meanwhile.
+            if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {
+                partition.is_to_drive = false;
+                partition.store.drive(now, &mut out.operations);
+            }
+        }
+    }
+
+    fn wants_drive(&mut self, slot: u32) {
+        let partition = self.slot(slot);
+        if !partition.is_to_drive && partition.store.wants_drive() {
+            partition.is_to_drive = true;
+            self.to_drive.push(slot);
+        }
+    }
+
     /// Takes the end of one of its operations.
     pub fn handle_completion(
         &mut self,
@@ -314,7 +344,9 @@ impl Shard {
                 let event =
                     partition
                         .store
-                        .handle(operation, completion.outcome, now, &mut out.operations);
+                        .handle(operation, completion.outcome, &mut out.operations);
+                self.wants_drive(slot);
+                self.mind_flush(slot, now);
                 if let Some(event) = event {
                     self.handle_store_event(slot, event, out);
                 }
@@ -366,7 +398,13 @@ impl Shard {
             store::Event::Headers { operation, bytes } => {
                 self.headers_read(slot, operation, bytes, out);
             }
-            store::Event::RecoveryPoint(offset) => self.durable(slot, offset, out),
+            store::Event::Durable { to, bytes } => {
+                self.durable(slot, to, out);
+                if bytes > 0 {
+                    self.acknowledge(slot, out);
+                    self.moved(slot, bytes, out);
+                }
+            }
         }
     }
 

@@ -167,10 +167,11 @@ impl Shard {
         out: &mut Outbox,
     ) {
         let partition = self.slot(slot);
-        let appended =
-            partition
-                .store
-                .append(&checked, pieces, partition.epoch, now, &mut out.operations);
+        let appended = partition
+            .store
+            .append(&checked, pieces, partition.epoch, now);
+        self.wants_drive(slot);
+        let partition = self.slot(slot);
         let admitted = match appended {
             Ok(admitted) => admitted,
             Err(Rejected::Refused(Refused::Duplicate {

@@ -122,10 +122,7 @@ impl Shard {
         if !partition.is_quiet() {
             return;
         }
-        partition.life = match partition
-            .store
-            .close(partition.recovery_point, &mut out.operations)
-        {
+        partition.life = match partition.store.close(&mut out.operations) {
             true => Life::Closing,
             false => Life::Closed,
         };
@@ -150,8 +147,8 @@ impl Shard {
                 log_start: log.log_start(),
                 first_segment: log.segments().next().expect("a log has a segment").base,
                 high_watermark: log.high_watermark(),
-                recovery_point: partition.recovery_point,
-                clean: partition.recovery_point == log.log_end() && !partition.store.is_offline(),
+                recovery_point: log.flushed(),
+                clean: log.flushed() == log.log_end() && !partition.store.is_offline(),
             }
         });
         let logs = logs.collect();

@@ -3,7 +3,7 @@
 
 use super::files::{self, FileSource, LEADER_EPOCHS};
 use crate::io::{Disk, File, OpenMode};
-use crate::log::{self, FileKind, Log, LogConfig, SegmentFiles, Stage};
+use crate::log::{self, FileKind, Isolation, Located, Log, LogConfig, SegmentFiles, Stage};
 use crate::types::{Offset, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,7 +101,7 @@ pub fn open_partition(
         log_start,
         clean,
     };
-    let loaded = log::load(config, found, now).map_err(LoadFault::Log)?;
+    let mut loaded = log::load(config, found, now).map_err(LoadFault::Log)?;
     drop(sources);
     for found in &loaded.found {
         tracing::warn!(directory = %directory.display(), "{found}");
@@ -111,11 +111,23 @@ pub fn open_partition(
     let path = directory.join(log::file_name(active, FileKind::Log));
     let active = disk.open(&path, OpenMode::Create)?;
     let active_base = loaded.log.active_segment().base;
-    let recovery_point = match clean {
-        true => loaded.log.log_end(),
+    let log_end = loaded.log.log_end();
+    let mut recovery_point = match clean {
+        true => log_end,
         // Closed segments have been synced just now; the active one will be when it is closed.
-        false => recovery_point.min(loaded.log.log_end()).max(active_base),
+        false => recovery_point.min(log_end).max(active_base),
     };
+    if log_end.0 - recovery_point.0 >= loaded.log.config().flush_messages {
+        // What is there may be acknowledged to a producer that comes again, or be read.
+        let from = match loaded.log.locate(recovery_point, Isolation::Replica) {
+            Located::At { position, .. } => position,
+            Located::Scan { from, .. } => from,
+            Located::LoadIndex { .. } | Located::End | Located::OutOfRange => 0,
+        };
+        write_again(disk, &active, from, loaded.log.active_segment().size)?;
+        files::sync_names(disk, directory)?;
+        recovery_point = log_end;
+    }
     Ok(OpenedLog {
         recovery_point,
         log: loaded.log,
@@ -173,6 +185,7 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         disk.sync(&file)?;
     }
     let active = loaded.log.active_segment().base;
+    let is_flushed = loaded.log.config().flush_messages < i64::MAX;
     let mut closed = false;
     for rebuilt in &loaded.rebuilt {
         // What is derived from the active segment is made durable when that is sealed. With three
@@ -183,7 +196,11 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         };
         if rebuilt.base != active {
             closed = true;
-            disk.sync(&disk.open(&path(rebuilt.base, FileKind::Log), OpenMode::Write)?)?;
+            let file = disk.open(&path(rebuilt.base, FileKind::Log), OpenMode::Write)?;
+            match is_flushed {
+                true => write_again(disk, &file, 0, disk.info(&file)?.length)?,
+                false => disk.sync(&file)?,
+            }
         }
         let derived = |kind| path(rebuilt.base, kind);
         write(disk, &derived(FileKind::Index), &rebuilt.index)?;
@@ -204,6 +221,27 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
     }
     Ok(())
 }
+
+/// Makes what lies there durable, whatever happened to it before: an fsync that failed has left its
+/// pages in the page cache as if they were on disk, and the next one, of this process too, passes them
+/// over. So they are written again, in place. (Failure class "fsync fails with EIO"; simulation seed 80.)
+fn write_again(disk: &dyn Disk, file: &File, from: u64, to: u64) -> io::Result<()> {
+    let mut buffer = vec![0; WRITE_AGAIN_BYTES.min((to - from) as usize)];
+    let mut position = from;
+    while position < to {
+        let wanted = buffer.len().min((to - position) as usize);
+        let count = disk.read_at(file, position, &mut buffer[..wanted])?;
+        if count == 0 {
+            break;
+        }
+        files::write_all_at(disk, file, position, &buffer[..count])?;
+        position += count as u64;
+    }
+    disk.sync(file)
+}
+
+/// Bytes read and written again at once.
+const WRITE_AGAIN_BYTES: usize = 1 << 20;
 
 fn unlink_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.unlink(path) {

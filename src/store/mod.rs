@@ -12,6 +12,9 @@
 //!   a failed fsync) it is offline at once, and so is everything else in its log directory: after a
 //!   failed fsync nobody knows which pages are on disk.
 //! - A roll is an entry of the same lane: it starts when everything before it is complete.
+//! - Where `flush.messages` is reached, log end moves when the append has completed and the high
+//!   watermark when it is durable. One flush is under way at a time; it serves everything that was
+//!   complete when it began, the next one all that came meanwhile.
 //! - What need not be in order (sealing a closed segment, reserving blocks, opening an old segment)
 //!   runs beside the lane, each under an operation number of its own.
 
@@ -77,7 +80,12 @@ pub enum Event {
         bytes: Result<BytesMut, String>,
     },
     /// The log is durable up to this offset.
-    RecoveryPoint(Offset),
+    Durable {
+        /// The recovery point.
+        to: Offset,
+        /// Bytes that became readable, because they waited for that.
+        bytes: u64,
+    },
     /// The partition can take nothing more until the next start.
     Offline {
         /// What happened.
@@ -194,6 +202,11 @@ enum Beside {
         from: u64,
     },
     Epochs,
+    /// Making durable what is complete, and maybe the names of its files.
+    Flushing {
+        to: Offset,
+        names_of: Option<Offset>,
+    },
 }
 
 /// One partition's files and log.
@@ -213,14 +226,26 @@ pub struct Store {
     appended_since_open: u64,
     /// Something was appended since the start.
     touched: bool,
-    /// Ends of seals that are done while an earlier one is not.
-    sealed_to: Vec<Offset>,
+    /// Ends of seals and flushes that are done while an earlier seal is not.
+    durable_to: Vec<Offset>,
+    /// The segment whose name in the directory is durable.
+    named: Option<Offset>,
+    /// Bytes that are complete and wait for a flush to be readable.
+    held_bytes: u64,
     offline: bool,
 }
 
 impl Store {
-    /// Takes over a loaded log and the open file of its active segment.
-    pub fn new(slot: u32, directory: PathBuf, log: Log, active: File) -> Store {
+    /// Takes over a loaded log, durable up to `recovery_point`, and the open file of its active
+    /// segment.
+    pub fn new(
+        slot: u32,
+        directory: PathBuf,
+        mut log: Log,
+        active: File,
+        recovery_point: Offset,
+    ) -> Store {
+        log.set_flushed(recovery_point);
         Store {
             slot,
             directory,
@@ -236,7 +261,9 @@ impl Store {
             reserve_step: ALLOCATE_BYTES_MIN,
             appended_since_open: 0,
             touched: false,
-            sealed_to: Vec::new(),
+            durable_to: Vec::new(),
+            named: None,
+            held_bytes: 0,
             offline: false,
         }
     }
@@ -271,19 +298,23 @@ impl Store {
         self.offline
     }
 
+    /// Whether [`Store::drive`] would find something to do.
+    pub fn wants_drive(&self) -> bool {
+        matches!(self.lane, Lane::Idle) && !self.queue.is_empty()
+    }
+
     /// Whether nothing is queued or in flight.
     pub fn is_quiet(&self) -> bool {
         matches!(self.lane, Lane::Idle) && self.queue.is_empty() && self.beside.is_empty()
     }
 
-    /// Accepts one checked batch: gives it offsets, stamps them in, queues it.
+    /// Accepts one checked batch: gives it offsets, stamps them in, queues it for [`Store::drive`].
     pub fn append(
         &mut self,
         checked: &Checked,
         mut pieces: Pieces,
         epoch: LeaderEpoch,
         now: Now,
-        out: &mut Submissions,
     ) -> Result<Admitted, Rejected> {
         if self.offline {
             return Err(Rejected::Offline);
@@ -311,7 +342,6 @@ impl Store {
         };
         self.queue.push_back(Queued { staged, pieces });
         self.touched = true;
-        self.drive(now, out);
         Ok(Admitted {
             base: staged.base_offset,
             last: staged.last_offset,
@@ -319,12 +349,11 @@ impl Store {
         })
     }
 
-    /// Takes a completion of this partition.
+    /// Takes a completion of this partition. [`Store::drive`] comes next.
     pub fn handle(
         &mut self,
         operation: u32,
         outcome: Outcome<TaskOutcome>,
-        now: Now,
         out: &mut Submissions,
     ) -> Option<Event> {
         if operation == self.lane_operation && !matches!(self.lane, Lane::Idle) {
@@ -332,7 +361,7 @@ impl Store {
                 self.lane = Lane::Idle;
                 return None;
             }
-            return self.handle_lane(outcome, now, out);
+            return self.handle_lane(outcome, out);
         }
         let beside = self
             .beside
@@ -382,6 +411,20 @@ impl Store {
             (Beside::Headers { .. }, Outcome::Read { buffer, result }) => {
                 let bytes = result.map(|_| buffer).map_err(|error| error.to_string());
                 Some(Event::Headers { operation, bytes })
+            }
+            (Beside::Flushing { .. }, Outcome::Done(TaskOutcome::Finished(_))) if self.offline => {
+                None
+            }
+            (Beside::Flushing { to, names_of }, Outcome::Done(TaskOutcome::Finished(result))) => {
+                match result {
+                    Ok(()) => {
+                        self.named = names_of.or(self.named);
+                        let event = self.durable_up_to(to);
+                        self.flush_if_awaited(out);
+                        event
+                    }
+                    Err(error) => Some(self.fail_for_good("a flush", &error, true)),
+                }
             }
             // Derived from the batches: recovery makes it again.
             (Beside::Epochs, Outcome::Done(TaskOutcome::Finished(result))) => {
@@ -471,9 +514,9 @@ impl Store {
 
     /// Seals the active segment for a clean stop. Nothing may be in flight. `false` if there is
     /// nothing to do: nothing was appended since the start, and all of it is durable.
-    pub fn close(&mut self, recovery_point: Offset, out: &mut Submissions) -> bool {
+    pub fn close(&mut self, out: &mut Submissions) -> bool {
         assert!(self.is_quiet(), "a store closes when nothing is in flight");
-        let is_durable = !self.touched && recovery_point == self.log.log_end();
+        let is_durable = !self.touched && self.log.flushed() == self.log.log_end();
         if is_durable || self.offline {
             return false;
         }
@@ -499,8 +542,10 @@ impl Store {
 
     // -- the lane
 
-    fn drive(&mut self, now: Now, out: &mut Submissions) {
-        if !matches!(self.lane, Lane::Idle) {
+    /// Begins what the lane can do next, if it is free. Called when a round of events has been dealt
+    /// with, so that all batches of the round go into one append.
+    pub fn drive(&mut self, now: Now, out: &mut Submissions) {
+        if self.offline || !matches!(self.lane, Lane::Idle) {
             return;
         }
         let Some(first) = self.queue.front_mut() else {
@@ -567,11 +612,10 @@ impl Store {
     fn handle_lane(
         &mut self,
         outcome: Outcome<TaskOutcome>,
-        now: Now,
         out: &mut Submissions,
     ) -> Option<Event> {
         let lane = std::mem::replace(&mut self.lane, Lane::Idle);
-        let event = match (lane, outcome) {
+        match (lane, outcome) {
             (
                 Lane::Appending {
                     batches,
@@ -605,11 +649,7 @@ impl Store {
                 }
             },
             (_, outcome) => unreachable!("the lane does not wait for {outcome:?}"),
-        };
-        if !self.offline {
-            self.drive(now, out);
         }
-        event
     }
 
     fn handle_appended(
@@ -639,6 +679,11 @@ impl Store {
                     self.write_epochs(out);
                 }
                 self.reserve_ahead(bytes, out);
+                if self.log.wants_flush().is_some() {
+                    self.held_bytes += bytes;
+                    self.flush_if_awaited(out);
+                    return None;
+                }
                 Some(Event::Moved { bytes })
             }
             Ok(_) => Some(self.cut_back("nothing was written", out)),
@@ -663,10 +708,39 @@ impl Store {
         Event::AppendsFailed
     }
 
+    /// Flushes what is complete, unless the high watermark waits for nothing, or for the flush that is
+    /// under way.
+    fn flush_if_awaited(&mut self, out: &mut Submissions) {
+        if self.log.wants_flush().is_some() {
+            self.flush(out);
+        }
+    }
+
+    /// Makes durable what is complete and not durable, unless that is being done.
+    pub fn flush(&mut self, out: &mut Submissions) {
+        let to = self.log.log_end();
+        let mut others = self.beside.values();
+        let under_way = others.any(|it| matches!(it, Beside::Flushing { .. }));
+        // While a roll opens the next file there is no file of the active segment; what is complete
+        // is being sealed.
+        let rolling = matches!(self.lane, Lane::Rolling { .. });
+        if self.offline || under_way || rolling || to <= self.log.flushed() {
+            return;
+        }
+        let segment = self.log.active_segment().base;
+        let names_of = (self.named != Some(segment)).then_some(segment);
+        let task = Task::Flush {
+            file: self.active.clone(),
+            names: names_of.map(|_| self.directory.clone()),
+        };
+        let flushing = Beside::Flushing { to, names_of };
+        self.submit_beside(flushing, Operation::Task(task), out);
+    }
+
     /// Seals may end in another order than they began: the log is durable up to the first segment
-    /// that is not.
+    /// that is not, or up to where a flush came in the last one.
     fn durable_up_to(&mut self, next: Offset) -> Option<Event> {
-        self.sealed_to.push(next);
+        self.durable_to.push(next);
         let pending = self.beside.values().filter_map(|beside| match beside {
             Beside::Sealing { next } => Some(*next),
             Beside::Reserving { then: Some(seal) } => Some(seal.1),
@@ -674,13 +748,22 @@ impl Store {
         });
         let first_pending = pending.min().unwrap_or(Offset(i64::MAX));
         let durable = self
-            .sealed_to
+            .durable_to
             .iter()
             .copied()
             .filter(|to| *to < first_pending)
             .max()?;
-        self.sealed_to.retain(|to| *to > durable);
-        Some(Event::RecoveryPoint(durable))
+        self.durable_to.retain(|to| *to > durable);
+        if durable <= self.log.flushed() {
+            return None;
+        }
+        self.log.set_flushed(durable);
+        let bytes = match self.log.high_watermark() == self.log.log_end() {
+            true => std::mem::take(&mut self.held_bytes),
+            // How many of them became readable is not worth counting: whoever waits looks again.
+            false => self.held_bytes,
+        };
+        Some(Event::Durable { to: durable, bytes })
     }
 
     fn fail_for_good(&mut self, what: &str, error: &io::Error, disk: bool) -> Event {

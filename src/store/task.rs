@@ -45,6 +45,13 @@ pub enum Task {
         /// The segment.
         base: Offset,
     },
+    /// Makes what was appended to a segment durable. -> `Finished`.
+    Flush {
+        /// The segment's file.
+        file: File,
+        /// The partition's directory, where the names in it are not known to be durable yet.
+        names: Option<PathBuf>,
+    },
     /// Makes a file's bytes durable. -> `Finished`.
     Sync {
         /// The file.
@@ -159,6 +166,7 @@ impl io::Task for Task {
             | Task::OpenNext { .. }
             | Task::OpenSegment { .. }
             | Task::Sync { .. }
+            | Task::Flush { .. }
             | Task::Truncate { .. }
             | Task::Convert(_)
             | Task::Sift(_)
@@ -189,6 +197,10 @@ impl io::Task for Task {
             Task::OpenSegment { directory, base } => {
                 Segment(files::open_segment(disk, &directory, base))
             }
+            Task::Flush { file, names } => Finished(disk.sync(&file).and_then(|()| match names {
+                Some(directory) => files::sync_names(disk, &directory),
+                None => Ok(()),
+            })),
             Task::Sync { file } => Finished(disk.sync(&file)),
             Task::Truncate { file, length } => Finished(disk.truncate(&file, length)),
             Task::Allocate { file, length } => Finished(disk.allocate(&file, length)),

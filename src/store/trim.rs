@@ -57,7 +57,10 @@ impl Store {
             || self.beside.values().any(|beside| match beside {
                 Beside::Sealing { next: sealing } => *sealing == next,
                 Beside::Opening(opening) => *opening == base,
-                Beside::Reserving { .. } | Beside::Headers { .. } | Beside::Epochs => false,
+                Beside::Reserving { .. }
+                | Beside::Headers { .. }
+                | Beside::Epochs
+                | Beside::Flushing { .. } => false,
             })
     }
 }

@@ -179,6 +179,23 @@ impl ErrorCode {
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
+
+    /// Whether clients get it in the ordinary course of things and know what to do: nobody has done
+    /// anything wrong.
+    pub const fn is_ordinary(self) -> bool {
+        matches!(
+            self,
+            ErrorCode::LEADER_NOT_AVAILABLE
+                | ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                | ErrorCode::NOT_COORDINATOR
+                | ErrorCode::REBALANCE_IN_PROGRESS
+                | ErrorCode::MEMBER_ID_REQUIRED
+                | ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+                | ErrorCode::ELECTION_NOT_NEEDED
+        )
+    }
 }
 
 impl From<ErrorCode> for i16 {

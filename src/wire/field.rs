@@ -177,7 +177,7 @@ impl<'a> Field<'a> for ErrorCode {
     }
 
     fn write(&self, writer: &mut Writer, _: Form) -> Result<(), EncodeError> {
-        writer.int16(self.0);
+        writer.error_code(*self);
         Ok(())
     }
 }

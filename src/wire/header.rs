@@ -2,8 +2,9 @@
 
 use super::api_key::ApiKey;
 use super::error::{DecodeError, EncodeError};
+use super::field::Kind;
 use super::message::{Body, read_tagged};
-use super::writer::Hole;
+use super::writer::{Hole, Refusal};
 use super::{Reader, Str, Writer};
 use bytes::BytesMut;
 
@@ -110,6 +111,19 @@ pub struct Frame {
     pub bytes: BytesMut,
     /// What to send in between, in ascending order; usually none.
     pub holes: Vec<Hole>,
+    /// The first error that it tells.
+    pub refusal: Option<Box<Refusal>>,
+    /// Where `throttle_time_ms` lies in the bytes, if the response begins with it.
+    throttle_at: Option<usize>,
+}
+
+impl Frame {
+    /// Has a response tell for how long its client is held back, where its message can (KIP-219).
+    pub fn set_throttle_time(&mut self, throttle_time_ms: i32) {
+        if let Some(at) = self.throttle_at {
+            self.bytes[at..at + 4].copy_from_slice(&throttle_time_ms.to_be_bytes());
+        }
+    }
 }
 
 /// Makes the whole frame of a response: size, header, body. The size counts the holes.
@@ -121,10 +135,28 @@ pub fn encode_response<'a, B: Body<'a>>(
     correlation_id: i32,
     body: &B,
 ) -> Result<Frame, EncodeError> {
-    framed(|writer| {
+    let (mut throttle_at, mut refusal) = (None, None);
+    let frame = framed(|writer| {
         encode_response_header(writer, B::KEY, version, correlation_id);
-        body.encode(writer, version)
+        throttle_at = begins_with_throttle_time::<B>(version).then(|| writer.position());
+        body.encode(writer, version)?;
+        refusal = writer.take_refusal(B::KEY);
+        Ok(())
+    })?;
+    Ok(Frame {
+        throttle_at,
+        refusal,
+        ..frame
     })
+}
+
+fn begins_with_throttle_time<'a, B: Body<'a>>(version: i16) -> bool {
+    match B::KIND {
+        Kind::Structure(_, [first, ..]) => {
+            first.name == "throttle_time_ms" && first.versions.contain(version)
+        }
+        _ => false,
+    }
 }
 
 /// Makes the whole frame of a request: size, header, body.
@@ -160,5 +192,10 @@ fn framed(
         .map_err(|_| EncodeError::new(super::Obstacle::TooLong(size)).at("Frame", "size"))?;
     writer.patch_int32(0, size);
     let (bytes, holes) = writer.finish();
-    Ok(Frame { bytes, holes })
+    Ok(Frame {
+        bytes,
+        holes,
+        refusal: None,
+        throttle_at: None,
+    })
 }

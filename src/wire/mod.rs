@@ -74,6 +74,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
@@ -99,7 +100,7 @@ pub use header::{
 };
 pub use message::{Body, Message};
 pub use reader::Reader;
-pub use writer::{Hole, Writer};
+pub use writer::{Hole, Refusal, Writer};
 
 pub use alter_client_quotas::*;
 pub use alter_configs::*;
@@ -118,6 +119,7 @@ pub use describe_log_dirs::*;
 pub use describe_producers::*;
 pub use describe_quorum::*;
 pub use describe_topic_partitions::*;
+pub use describe_user_scram_credentials::*;
 pub use elect_leaders::*;
 pub use fetch::*;
 pub use find_coordinator::*;

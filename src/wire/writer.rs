@@ -5,6 +5,7 @@
 //! [`Hole`]. Whoever sends the reply sends the file range there.
 
 use super::error::{EncodeError, Obstacle};
+use super::{ApiKey, ErrorCode};
 use crate::types::Uuid;
 use bytes::{BufMut, BytesMut};
 
@@ -17,11 +18,43 @@ pub struct Hole {
     pub length: usize,
 }
 
+/// The first error that a response tells, for the broker's own log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whose response it is.
+    pub api: ApiKey,
+    /// Its code.
+    pub code: ErrorCode,
+    /// The texts beside it in the response, where there are any: in Kafka's messages the one before a
+    /// code names what it is about, and the one behind it says why.
+    pub texts: Vec<String>,
+}
+
+impl Refusal {
+    /// The texts as they go behind a sentence.
+    pub fn details(&self) -> String {
+        let texts = self.texts.iter().filter(|text| !text.is_empty());
+        // Many an answer repeats the code's own words.
+        let texts = texts.filter(|text| **text != self.code.message());
+        let quoted: Vec<String> = texts.map(|text| format!("{text:?}")).collect();
+        match quoted.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", quoted.join(": ")),
+        }
+    }
+}
+
 /// Bytes under construction.
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: BytesMut,
     holes: Vec<Hole>,
+    /// Where the last string lies: start and length.
+    last_text: Option<(usize, usize)>,
+    /// The first error that was written.
+    refusal: Option<(ErrorCode, Vec<String>)>,
+    /// The string behind it is still to come.
+    wants_reason: bool,
 }
 
 impl Writer {
@@ -34,8 +67,14 @@ impl Writer {
     pub fn appending(bytes: BytesMut) -> Writer {
         Writer {
             bytes,
-            holes: Vec::new(),
+            ..Writer::default()
         }
+    }
+
+    /// Takes the first error that was written, if there was any.
+    pub(super) fn take_refusal(&mut self, api: ApiKey) -> Option<Box<Refusal>> {
+        let (code, texts) = self.refusal.take()?;
+        Some(Box::new(Refusal { api, code, texts }))
     }
 
     /// The bytes, and the holes in ascending order.
@@ -66,6 +105,18 @@ impl Writer {
     /// An `int16`.
     pub fn int16(&mut self, value: i16) {
         self.bytes.put_i16(value);
+    }
+
+    /// An error code.
+    pub fn error_code(&mut self, code: ErrorCode) {
+        self.int16(code.0);
+        if code != ErrorCode::NONE && self.refusal.is_none() {
+            let name = self
+                .last_text
+                .map(|(start, length)| &self.bytes[start..start + length]);
+            self.refusal = Some((code, name.map(text_of).into_iter().collect()));
+            self.wants_reason = true;
+        }
     }
 
     /// A `uint16`.
@@ -118,7 +169,14 @@ impl Writer {
             Some(length) => self.int16(length as i16),
             None => self.int16(-1),
         }
-        self.bytes.put_slice(text.unwrap_or_default().as_bytes());
+        let text = text.unwrap_or_default().as_bytes();
+        self.last_text = Some((self.bytes.len(), text.len()));
+        self.bytes.put_slice(text);
+        if std::mem::take(&mut self.wants_reason)
+            && let Some((_, texts)) = &mut self.refusal
+        {
+            texts.push(text_of(text));
+        }
         Ok(())
     }
 
@@ -167,6 +225,8 @@ impl Writer {
         self.bytes.put_bytes(0, count);
         self.bytes.copy_within(start..start + size, start + count);
         self.bytes[start..start + count].copy_from_slice(&prefix[..count]);
+        // What was in it has moved.
+        self.last_text = None;
         Ok(())
     }
 
@@ -176,6 +236,12 @@ impl Writer {
     pub(crate) fn patch_int32(&mut self, at: usize, value: i32) {
         self.bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
     }
+}
+
+/// A text for the log; what a peer called itself or asked for may be long.
+fn text_of(text: &[u8]) -> String {
+    const BYTES_MAX: usize = 200;
+    String::from_utf8_lossy(&text[..text.len().min(BYTES_MAX)]).into_owned()
 }
 
 fn too_long(length: Option<usize>) -> EncodeError {
@@ -232,5 +298,36 @@ mod tests {
             assert_eq!(&reader.octets(size).unwrap()[..], &content[..]);
             assert_eq!(reader.remaining(), 0);
         }
+    }
+
+    #[test]
+    fn the_first_error_is_noted_with_the_texts_on_both_sides() {
+        let mut writer = Writer::new();
+        writer.string(Some("fine"), true).unwrap();
+        writer.error_code(ErrorCode::NONE);
+        writer.string(None, true).unwrap();
+        writer.string(Some("a topic"), true).unwrap();
+        writer.error_code(ErrorCode::INVALID_CONFIG);
+        writer.int32(7);
+        writer
+            .string(Some("retention.ms is no number"), false)
+            .unwrap();
+        writer.error_code(ErrorCode::INVALID_REQUEST);
+        let refusal = writer.take_refusal(ApiKey::CREATE_TOPICS).unwrap();
+        assert_eq!(refusal.code, ErrorCode::INVALID_CONFIG);
+        assert_eq!(refusal.texts, ["a topic", "retention.ms is no number"]);
+        let details = refusal.details();
+        assert_eq!(details, " (\"a topic\": \"retention.ms is no number\")");
+    }
+
+    #[test]
+    fn without_an_error_nothing_is_noted_and_long_texts_are_cut() {
+        let mut writer = Writer::new();
+        writer.error_code(ErrorCode::NONE);
+        writer.string(Some(&"x".repeat(30_000)), true).unwrap();
+        assert_eq!(writer.take_refusal(ApiKey::FETCH), None);
+        writer.error_code(ErrorCode::INVALID_REQUEST);
+        let refusal = writer.take_refusal(ApiKey::FETCH).unwrap();
+        assert_eq!(refusal.texts, ["x".repeat(200)]);
     }
 }

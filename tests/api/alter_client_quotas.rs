@@ -7,7 +7,8 @@ use crate::describe_client_quotas::{NAME, found};
 use crate::records::large;
 use millstream::wire::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, AlterQuota, AlterQuotaEntry, ApiKey,
-    ErrorCode, FetchResponse, ProduceResponse, QuotaEntityPart,
+    DescribeClusterRequest, DescribeClusterResponse, ErrorCode, FetchResponse, MetadataRequest,
+    MetadataResponse, ProduceResponse, QuotaEntityPart,
 };
 use std::time::{Duration, Instant};
 
@@ -318,6 +319,40 @@ fn request_percentage_holds_back_for_at_most_a_window() {
         .collect();
     assert!(told.iter().any(|ms| *ms > 0), "{told:?}");
     assert!(told.iter().all(|ms| *ms <= 1000), "{told:?}");
+}
+
+#[test]
+fn request_percentage_counts_every_kind_of_request_and_says_so_in_each_answer() {
+    let directory = Directory::new();
+    let quota = set("request_percentage", 0.01);
+    let (broker, _) = limited(&directory, "asker", quota);
+    let mut client = broker.client_named("asker");
+    let began = Instant::now();
+    let mut told_ms = 0;
+    for _ in 0..8 {
+        let request = MetadataRequest {
+            topics: None,
+            ..Default::default()
+        };
+        let metadata: MetadataResponse = client.call(12, &request);
+        assert_eq!(metadata.topics.len(), 1, "the answer is the whole one");
+        let cluster: DescribeClusterResponse = client.call(0, &DescribeClusterRequest::default());
+        assert_eq!(cluster.brokers.len(), 1);
+        for ms in [metadata.throttle_time_ms, cluster.throttle_time_ms] {
+            assert!((0..=1000).contains(&ms), "a window at most, not {ms}");
+            told_ms += ms;
+        }
+    }
+    assert!(told_ms > 0);
+    // The last answer's time has not been waited for.
+    let waited = began.elapsed() + Duration::from_secs(1);
+    assert!(
+        waited >= Duration::from_millis(told_ms as u64),
+        "{waited:?} {told_ms}"
+    );
+    let mut other = broker.client_named("another");
+    let free: DescribeClusterResponse = other.call(0, &DescribeClusterRequest::default());
+    assert_eq!(free.throttle_time_ms, 0);
 }
 
 #[test]

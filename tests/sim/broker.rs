@@ -6,7 +6,7 @@ use crate::world::{Boot, Event, Node, Outbox};
 use millstream::api::Endpoint;
 use millstream::config::BrokerConfig;
 use millstream::io::Disk;
-use millstream::server::{self, Listening, Worker};
+use millstream::server::{self, Listening, Progress, Worker};
 use millstream::shard::{self, Mail};
 use millstream::store::Task;
 use millstream::types::Now;
@@ -28,7 +28,10 @@ impl Node for Worker {
             Event::Timeout => server::Event::Timeout,
             Event::Stop => server::Event::Stop,
         };
-        with_outbox(out, |inner| Worker::handle(self, now, event, inner));
+        with_outbox(out, |inner| {
+            Worker::handle(self, now, event, inner);
+            Worker::end_round(self, now, inner);
+        });
     }
 
     fn poll_timeout(&self) -> Option<u64> {
@@ -80,6 +83,15 @@ pub fn boot(plan: &Plan) -> Boot<Worker> {
                 },
             })
             .collect();
-        server::boot(&config, &**disk, 1, listeners, seed, now).map_err(|error| error.to_string())
+        server::boot(
+            &config,
+            &**disk,
+            1,
+            listeners,
+            seed,
+            now,
+            &Progress::default(),
+        )
+        .map_err(|error| error.to_string())
     })
 }

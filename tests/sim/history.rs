@@ -4,7 +4,7 @@
 //! - no offset holds two values over time, crash or not;
 //! - what was acknowledged, read, or below a high watermark that somebody was told survives kill -9;
 //!   after a power loss only a tail of each partition may be gone, nothing within it, and nothing
-//!   that was there when the broker last stopped in order;
+//!   that was there when the broker last stopped in order, or was acknowledged after a flush;
 //! - no record stands twice, and those of one producer stand in their order; an idempotent producer
 //!   leaves no gap;
 //! - no producer id is handed out twice, ever;
@@ -69,6 +69,8 @@ pub struct Topic {
     pub id: Option<Uuid>,
     /// How many partitions.
     pub partitions: i32,
+    /// What is acknowledged was flushed before (`flush.messages=1`).
+    pub is_flushed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +185,14 @@ impl History {
     ) {
         self.counts.acknowledged += 1;
         self.place(asked_in, partition, record);
+        let is_flushed = self
+            .topics
+            .get(partition.topic)
+            .is_some_and(|topic| topic.is_flushed);
         let log = self.log(partition);
+        if is_flushed {
+            log.durable_to = log.durable_to.max(record.offset + 1);
+        }
         if let Some(slot) = log.slots.get_mut(&record.offset)
             && slot.id == record.id
         {
@@ -281,7 +290,7 @@ impl History {
             );
             assert!(
                 at >= log.durable_to,
-                "{partition:?} {:?} at {at} is gone, though the broker had stopped in order with it",
+                "{partition:?} {:?} at {at} is gone, though the broker had made it durable",
                 slot.id
             );
             lost += u64::from(slot.acknowledged_us.is_some());

@@ -27,6 +27,14 @@ pub struct Wish {
     pub configs: Vec<(String, String)>,
 }
 
+impl Wish {
+    /// Whether its acknowledgements wait for a flush.
+    fn is_flushed(&self) -> bool {
+        let flushed = ("flush.messages".to_string(), "1".to_string());
+        self.configs.contains(&flushed)
+    }
+}
+
 /// Creates topics, then asks about them.
 pub struct Prober {
     client: u32,
@@ -201,6 +209,7 @@ impl Prober {
                             name: wish.name.clone(),
                             id: None,
                             partitions: wish.partitions,
+                            is_flushed: wish.is_flushed(),
                         })
                         .collect();
                 }

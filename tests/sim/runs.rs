@@ -21,11 +21,12 @@ const FRESH: u64 = 20;
 /// Seeds within which each planted bug must be caught.
 const MUTATION_SEEDS: u64 = 200;
 
-const MUTATIONS: [Mutation; 7] = [
+const MUTATIONS: [Mutation; 8] = [
     Mutation::ShortWriteNotResumed,
     Mutation::AcknowledgedBeforeWritten,
     Mutation::HighWatermarkEarly,
     Mutation::WrongOffsetPatched,
+    Mutation::FlushNotAwaited,
     Mutation::LostWakeUp,
     Mutation::RepliesSwapped,
     Mutation::StaleIndex,

@@ -108,6 +108,20 @@ impl Plan {
                         let codec = *random.pick(&["gzip", "lz4", "uncompressed", "zstd"]);
                         configs.push(("compression.type".into(), codec.into()));
                     }
+                    // Of a source of its own, so that the other plans of a seed stay what they were.
+                    let mut flushing = Random::new(seed).fork(&format!("flush {topic}"));
+                    match flushing.below(6) {
+                        0 | 1 => configs.push(("flush.messages".into(), "1".into())),
+                        2 => {
+                            let messages = flushing.magnitude(2, 200).to_string();
+                            configs.push(("flush.messages".into(), messages));
+                        }
+                        3 => {
+                            let ms = flushing.magnitude(1, 2_000).to_string();
+                            configs.push(("flush.ms".into(), ms));
+                        }
+                        _ => {}
+                    }
                     configs
                 },
             })

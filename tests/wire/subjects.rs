@@ -146,6 +146,8 @@ subjects! {
     UnregisterBrokerResponse: UnregisterBrokerResponse,
     DescribeClientQuotasRequest: DescribeClientQuotasRequest,
     DescribeClientQuotasResponse: DescribeClientQuotasResponse,
+    DescribeUserScramCredentialsRequest: DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse: DescribeUserScramCredentialsResponse,
     AlterClientQuotasRequest: AlterClientQuotasRequest,
     AlterClientQuotasResponse: AlterClientQuotasResponse,
     LeaderChangeMessage: LeaderChangeMessage,

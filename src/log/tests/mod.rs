@@ -24,6 +24,7 @@ fn config() -> LogConfig {
         index_bytes_max: 10 << 20,
         compact: false,
         producer_expiration_ms: 24 * 3600 * 1000,
+        flush_messages: i64::MAX,
         recent_batches: 4,
         index_cache_bytes: 1 << 20,
     }

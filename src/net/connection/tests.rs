@@ -568,7 +568,7 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
         file_range(500, large),
         bytes_part(b"tail"),
     ];
-    connection.reply(SlotId(0), Reply { parts }, &mut shard.turn());
+    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
 
     let Operation::Read {
         position,
@@ -634,7 +634,7 @@ fn what_a_short_sendfile_leaves_goes_by_sendfile_however_small() {
     shard.operation();
     let large = SENDFILE_BYTES_MIN as u64;
     let parts = vec![file_range(500, large)];
-    connection.reply(SlotId(0), Reply { parts }, &mut shard.turn());
+    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
     let Operation::SendFile { .. } = shard.operation() else {
         panic!();
     };
@@ -662,7 +662,7 @@ fn a_finished_reply_does_not_wait_for_the_next_ones_disk() {
     shard.deliver(&mut connection, &two);
     shard.operation();
     let parts = vec![bytes_part(b"head"), file_range(0, 10)];
-    connection.reply(SlotId(1), Reply { parts }, &mut shard.turn());
+    connection.reply(SlotId(1), Reply::from(parts), &mut shard.turn());
     assert!(shard.operations.is_empty(), "out of order");
     let first = Bytes::from_static(b"first").into();
     connection.reply(SlotId(0), first, &mut shard.turn());
@@ -680,7 +680,7 @@ fn a_file_that_ends_early_disconnects() {
     shard.deliver(&mut connection, &framed(b"fetch"));
     shard.operation();
     let parts = vec![file_range(0, 100_000)];
-    connection.reply(SlotId(0), Reply { parts }, &mut shard.turn());
+    connection.reply(SlotId(0), Reply::from(parts), &mut shard.turn());
     shard.operation();
     connection.handle(Outcome::SentFile(Ok(Some(0))), &mut shard.turn());
     assert!(matches!(connection.disconnect(), Some(Disconnect::File(_))));
