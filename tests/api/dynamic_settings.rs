@@ -4,6 +4,7 @@
 
 use crate::broker::{self, Broker, Directory, Topic};
 use crate::client::Client;
+use crate::flush;
 use crate::records::{batch, batch_at, builder, headers, large, now_ms, sequenced};
 use crate::settings::{BROKER, DELETE, SET, TOPIC, alter, set};
 use millstream::batch::Codec;
@@ -22,8 +23,12 @@ const EFFECTS: &[(&str, &str)] = &[
     ("compression.lz4.level", "compression_type_and_levels"),
     ("compression.type", "compression_type_and_levels"),
     ("compression.zstd.level", "compression_type_and_levels"),
+    ("flush.messages", "flush_messages"),
+    ("flush.ms", "flush_ms"),
     ("index.interval.bytes", "index_interval_and_size"),
     ("internal.segment.bytes", "internal_segment_bytes"),
+    ("log.flush.interval.messages", "flush_messages"),
+    ("log.flush.interval.ms", "flush_ms"),
     ("log.index.interval.bytes", "index_interval_and_size"),
     ("log.index.size.max.bytes", "index_interval_and_size"),
     (
@@ -458,6 +463,41 @@ fn min_insync_replicas_beyond_the_replicas_is_no_bound_as_in_kafka() {
         stage.set(KEY, "1");
         assert_eq!(stage.fate(batch(&["taken"])), ErrorCode::NONE);
     });
+}
+
+/// What is appended is made durable as long as the setting has this value, and only then.
+fn flushes((of_topic, of_broker): (&str, &str), value: &str) {
+    let directory = Directory::new();
+    let broker = flush::start(&directory);
+    let mut client = broker.client();
+    for (kind, key) in [(TOPIC, of_topic), (BROKER, of_broker)] {
+        let topic = broker.topic(&format!("of-{kind}"), 1);
+        let name = if kind == TOPIC { &*topic.name } else { "" };
+        let stays_at = |client: &mut Client, durable: i64| {
+            client.append(&topic, 0, batch(&["x"]));
+            std::thread::sleep(Duration::from_millis(200));
+            assert_eq!(flush::recovery_point(&directory, &topic), durable, "{key}");
+        };
+        stays_at(&mut client, 0);
+        set(&mut client, kind, name, key, value);
+        for end in [2, 3] {
+            client.append(&topic, 0, batch(&["x"]));
+            flush::wait_for_recovery_point(&directory, &topic, end);
+        }
+        unset(&mut client, kind, name, key);
+        stays_at(&mut client, 3);
+    }
+    broker.stop();
+}
+
+#[test]
+fn flush_messages() {
+    flushes(("flush.messages", "log.flush.interval.messages"), "1");
+}
+
+#[test]
+fn flush_ms() {
+    flushes(("flush.ms", "log.flush.interval.ms"), "20");
 }
 
 #[test]

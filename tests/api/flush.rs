@@ -8,13 +8,14 @@ use crate::settings::{TOPIC, set};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-fn start(directory: &Directory) -> Broker {
+/// A broker whose checkpoint follows at once.
+pub fn start(directory: &Directory) -> Broker {
     let overrides = ["num.shards=2", "log.flush.offset.checkpoint.interval.ms=10"];
     Broker::start(directory, &overrides)
 }
 
 /// What the checkpoint says of partition 0.
-fn recovery_point(directory: &Directory, topic: &Topic) -> i64 {
+pub fn recovery_point(directory: &Directory, topic: &Topic) -> i64 {
     let path = directory.data().join("recovery-point-offset-checkpoint");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let start = format!("{} 0 ", topic.name);
@@ -22,7 +23,7 @@ fn recovery_point(directory: &Directory, topic: &Topic) -> i64 {
     line.map_or(0, |offset| offset.parse().expect("a number"))
 }
 
-fn wait_for_recovery_point(directory: &Directory, topic: &Topic, wanted: i64) {
+pub fn wait_for_recovery_point(directory: &Directory, topic: &Topic, wanted: i64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while recovery_point(directory, topic) != wanted {
         let now = recovery_point(directory, topic);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A data directory and its server.properties, made by Apache Kafka, move to the broker under test and back and forth
 # again. Each broker must find what the one before it left: topics, their ids and configs, offsets, records,
-# the sequences of idempotent producers; and hand out producer ids that were never used. Then it adds its own.
+# the sequences of idempotent producers, what transactions were committed and aborted; and hand out producer ids that
+# were never used. Then it adds its own.
 set -u -o pipefail
 source "$(dirname "$0")/broker.sh"
 work_dir both-ways
@@ -51,6 +52,20 @@ new_ids() {
     done
 }
 
+# transactions STEP: Kafka writes some, every other one aborted; whoever reads (kcat: committed records only, as is its
+# default) finds the others.
+transactions() {
+    topics --create --topic "transactions-$1" --config segment.bytes=1048576 >/dev/null
+    "$CACHE/bin/transactions" -broker "$BROKER" -topic "transactions-$1" -count 40 >"$WORK/committed" || fail "the transactions of step $1"
+    committed "$1"
+}
+
+committed() {
+    kcat -b "$BROKER" -q -C -t "transactions-$1" -o beginning -e >"$WORK/read" || fail "cannot read transactions-$1"
+    if grep -q aborted "$WORK/read"; then fail "$KIND: aborted records were read"; fi
+    [ "$(wc -l <"$WORK/read")" = "$(<"$WORK/committed")" ] || fail "$KIND: $(wc -l <"$WORK/read") committed records of $(<"$WORK/committed") were read"
+}
+
 # add STEP: topics and records of this step, in new and old topics, by several clients.
 add() {
     local step=$1 codec
@@ -64,6 +79,7 @@ add() {
     done
     sequences "$step"
     new_ids
+    if [ "$KIND" = kafka ]; then transactions "$step"; else committed $((step - 1)); fi
 }
 
 # sequences STEP: producer 4242 sent the sequences up to 2 x STEP - 3 in the steps before; its last batch comes again,

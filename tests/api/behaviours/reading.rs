@@ -166,7 +166,7 @@ fn behaviour_08_a_first_batch_larger_than_max_bytes_is_returned_anyway_once_per_
 }
 
 /// With transactions the last stable offset lies below the high watermark, which is the same to this
-/// check: `transactions` has that half. Until there is replication the high watermark is the log's end.
+/// check: `transactions` has that half.
 #[test]
 fn behaviour_09_the_fetch_range_check_is_against_the_log_end() {
     let broker = broker::shared();
