@@ -1,0 +1,5 @@
+//go:build oldest
+
+package sarama
+
+const oldest = true
