@@ -1,0 +1,5 @@
+//! What is printed and kept.
+
+mod table;
+
+pub use table::{Table, case};

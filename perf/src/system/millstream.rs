@@ -1,0 +1,47 @@
+//! Millstream: the release binary with one shard, started with a data directory of ours.
+
+use super::{Process, Running};
+use core_affinity::CoreId;
+use std::io::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which build, with what settings.
+#[derive(Clone, Debug)]
+pub struct Millstream {
+    /// The binary.
+    pub binary: PathBuf,
+    /// `key=value`, after those that the suite sets itself.
+    pub overrides: Vec<String>,
+}
+
+/// Starts it on `core` with its data in `directory`/data (which may be there already).
+pub fn millstream(
+    which: &Millstream,
+    properties: &[(String, String)],
+    core: CoreId,
+    directory: &Path,
+) -> Result<Running> {
+    let mut command = Command::new(&which.binary);
+    command.arg("serve");
+    let data = format!("log.dirs={}", directory.join("data").display());
+    let fixed = ["listeners=PLAINTEXT://127.0.0.1:0", "num.shards=1", &data];
+    for property in fixed {
+        command.args(["--override", property]);
+    }
+    for (key, value) in properties {
+        command.args(["--override", &format!("{key}={value}")]);
+    }
+    for property in &which.overrides {
+        command.args(["--override", property]);
+    }
+    let mut process = Process::start(command, Some(core), &directory.join("broker.log"))?;
+    let said = process.wait_until_it_says("the broker is ready")?;
+    let address = said.split("listening on ").nth(1);
+    let address = address.and_then(|rest| rest.split_whitespace().next());
+    let address = address.and_then(|it| it.parse().ok());
+    Ok(Running {
+        address: address.ok_or_else(|| Error::other(format!("no address in: {said}")))?,
+        process: Some(process),
+    })
+}
