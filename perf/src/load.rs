@@ -14,6 +14,8 @@ pub struct Load {
     pub producers: Option<Producers>,
     /// Connections of consumers that wait for what is produced; partitions are dealt out among them.
     pub tails: usize,
+    /// Every tail consumer reads all partitions instead.
+    pub is_fanned_out: bool,
     /// Who reads what is there already, if anybody.
     pub readers: Option<Readers>,
     /// What comes before the measuring.
@@ -139,19 +141,28 @@ impl Load {
             partitions,
             producers: Some(producers),
             tails: 0,
+            is_fanned_out: false,
             readers: None,
             warm_up: Until {
-                seconds: 1.0,
+                seconds: 0.5,
                 bytes: None,
             },
             measure: Until {
-                seconds: 3.0,
+                seconds: 2.0,
                 bytes: None,
             },
             spin_us: Some(0),
             low_water_bytes: 256 << 10,
             threads: 1,
             verify: false,
+        }
+    }
+
+    /// How many tail consumers get each record.
+    pub fn copies(&self) -> u64 {
+        match self.is_fanned_out {
+            true => self.tails as u64,
+            false => 1,
         }
     }
 
@@ -183,14 +194,6 @@ impl Producers {
 }
 
 impl Set {
-    /// Records in it.
-    pub fn records(self) -> usize {
-        match self {
-            Set::Bytes(_) => 1,
-            Set::Records { count, .. } => count,
-        }
-    }
-
     /// About how many bytes it comes to, uncompressed.
     pub fn bytes(self) -> usize {
         match self {

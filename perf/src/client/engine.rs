@@ -8,8 +8,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::io::{Error, ErrorKind, Result};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, SystemTime};
 
 /// What all connections of a thread receive into.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -54,6 +55,8 @@ pub struct Outcome {
     pub tail_records: u64,
     /// What happened, with its time since the measuring began, s.
     pub events: Vec<(f64, String)>,
+    /// When the measuring began, by the clock of the day.
+    pub began: SystemTime,
 }
 
 /// What the threads tell each other.
@@ -66,6 +69,8 @@ struct Shared {
     /// Acknowledged, and read by tail consumers, by thread.
     produced: Vec<AtomicU64>,
     tailed: Vec<AtomicU64>,
+    /// Readers of a log's records that have not met their end.
+    reading: AtomicU64,
     /// Threads whose producers and readers are done.
     drained: AtomicU64,
     /// A thread failed: the others stop.
@@ -98,6 +103,7 @@ pub fn run(
         bytes: counters(),
         produced: counters(),
         tailed: counters(),
+        reading: AtomicU64::new(load.readers.as_ref().map_or(0, |it| it.connections as u64)),
         drained: AtomicU64::new(0),
         failed: AtomicBool::new(false),
     };
@@ -166,6 +172,7 @@ fn together(shared: &Shared, parts: Vec<Part>) -> Outcome {
         produced_records: 0,
         tail_records: 0,
         events: Vec::new(),
+        began: SystemTime::now() - Duration::from_nanos(clock::now_ns() - begin_ns),
     };
     for part in parts {
         outcome.figures.merge(&part.figures);
@@ -232,7 +239,10 @@ fn connect(
             .map(|(partition, end)| (partition as i32, *end))
     };
     for at in 0..load.tails {
-        let partitions = share(load.tails.min(ends.len()), at % ends.len()).collect();
+        let partitions = match load.is_fanned_out {
+            true => share(1, 0).collect(),
+            false => share(load.tails.min(ends.len()), at % ends.len()).collect(),
+        };
         connections.push(Connection::tail(stream()?, partitions, reader()));
     }
     if let Some(readers) = &load.readers {
@@ -427,7 +437,8 @@ impl<'a> Engine<'a> {
             }
         } else if self.end_ns == 0 {
             let moved = moved - self.bytes_at_begin;
-            if is_reached(self.load.measure, self.begin_ns, moved) {
+            let is_all_read = self.load.producers.is_none() && shared.reading.load(Relaxed) == 0;
+            if is_all_read || is_reached(self.load.measure, self.begin_ns, moved) {
                 shared.end_ns.store(now_ns, Relaxed);
                 look(Mark::End);
             } else if now_ns >= self.next_second_ns {
@@ -530,15 +541,19 @@ impl<'a> Engine<'a> {
             let mut all = self.connections.iter();
             self.is_drained = late_ns > DRAIN_NS || all.all(|it| is_tail(it) || it.is_idle());
             if self.is_drained {
-                shared.drained.fetch_add(1, Relaxed);
+                shared.drained.fetch_add(1, Release);
             }
         }
-        let are_drained = shared.drained.load(Relaxed) == self.threads as u64;
-        if !are_drained || self.load.tails == 0 || self.load.producers.is_none() {
+        if self.load.tails == 0 || self.load.producers.is_none() {
             return self.is_drained;
         }
+        // What all threads have acknowledged is known once all of them are done.
+        if shared.drained.load(Acquire) < self.threads as u64 {
+            return false;
+        }
         let sum = |all: &[AtomicU64]| all.iter().map(|it| it.load(Relaxed)).sum::<u64>();
-        sum(&shared.tailed) >= sum(&shared.produced) || late_ns > DRAIN_NS + TAIL_NS
+        let expected = sum(&shared.produced) * self.load.copies();
+        sum(&shared.tailed) >= expected || late_ns > DRAIN_NS + TAIL_NS
     }
 
     /// Collects events: at once if there are any, else after spinning and sleeping.
@@ -605,11 +620,18 @@ impl<'a> Engine<'a> {
             let was_done = is_done(connection);
             connection.receive(&mut self.common, &mut self.buffer, clock::now_ns)?;
             if !was_done && is_done(connection) {
-                self.events
-                    .push((clock::now_ns(), format!("backlog consumer {at} is done")));
+                self.is_read();
             }
         }
         self.refill(at)
+    }
+
+    /// A reader met the end of what was there.
+    fn is_read(&mut self) {
+        if self.shared.reading.fetch_sub(1, Relaxed) == 1 {
+            let what = "the backlog is drained".to_owned();
+            self.events.push((clock::now_ns(), what));
+        }
     }
 
     /// Sends what may be sent on a connection.

@@ -65,12 +65,6 @@ impl Templates {
         &self.all[turn % self.all.len()]
     }
 
-    /// Bytes of the largest request.
-    pub fn frame_bytes_max(&self) -> usize {
-        let sizes = self.all.iter().map(|it| it.head.len() + it.tail.len());
-        sizes.max().expect("there are some")
-    }
-
     /// Puts a request where it is sent from.
     pub fn put(&self, turn: usize, to: Addressed, outgoing: &mut Outgoing) {
         let template = self.get(turn);

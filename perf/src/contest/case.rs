@@ -32,6 +32,8 @@ pub struct Case {
     pub idle_partitions: i32,
     /// The log is not in the page cache when the load begins.
     pub is_cold: bool,
+    /// The server is stopped for a while in the middle of the measuring.
+    pub stall: Option<Stall>,
     /// Apache Kafka runs in this case, in at most so many rounds.
     pub peer_rounds: usize,
 }
@@ -65,6 +67,15 @@ pub struct Bare {
     pub spin_us: u64,
 }
 
+/// A pause that is done to the server (SIGSTOP, SIGCONT): what an open loop must see.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Stall {
+    /// When, s after the measuring began.
+    pub at_s: f64,
+    /// How long, ms.
+    pub ms: u64,
+}
+
 /// Records that are there before the load begins.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Fill {
@@ -72,6 +83,8 @@ pub struct Fill {
     pub batch_bytes: usize,
     /// Batches of each partition.
     pub batches: u64,
+    /// Between the timestamps of one and the next, ms.
+    pub spacing_ms: i64,
 }
 
 impl Case {
@@ -87,6 +100,7 @@ impl Case {
             fill: None,
             idle_partitions: 0,
             is_cold: false,
+            stall: None,
             peer_rounds: usize::MAX,
         }
     }
@@ -115,6 +129,7 @@ impl Case {
         self.fill = Some(Fill {
             batch_bytes,
             batches,
+            spacing_ms: 0,
         });
         self
     }
@@ -123,6 +138,11 @@ impl Case {
     pub fn peer_rounds(mut self, rounds: usize) -> Case {
         self.peer_rounds = rounds;
         self
+    }
+
+    /// Not on Apache Kafka.
+    pub fn without_peer(self) -> Case {
+        self.peer_rounds(0)
     }
 
     /// The load, if it is one.
@@ -163,6 +183,24 @@ impl Case {
             bounded.unwrap_or(timed) as u64
         });
         (filled + produced + (64 << 20)).min(WARMED_BYTES_MAX)
+    }
+
+    /// Whether requests are sent when they are due.
+    pub fn is_open(&self) -> bool {
+        let is_open = |pace| matches!(pace, Pace::Open { .. });
+        let producers = self.load().and_then(|it| it.producers.as_ref());
+        matches!(self.work, Work::ShareOfMost { .. })
+            || producers.is_some_and(|it| is_open(it.pace))
+    }
+
+    /// Bytes that a request moves.
+    pub fn request_bytes(&self) -> Option<usize> {
+        let load = self.load()?;
+        match (&load.readers, &load.producers) {
+            (Some(readers), _) => Some(readers.fetch_bytes),
+            (None, Some(producers)) => Some(producers.set.bytes()),
+            (None, None) => None,
+        }
     }
 
     /// Whether what is fetched is counted, not what is produced.

@@ -1,15 +1,17 @@
 //! One system under one case, once.
 
-use super::case::{Case, Fill, Work};
+use super::case::{Case, Fill, Stall, Work};
 use super::numbers::{Numbers, Quantity};
+use super::starts;
 use crate::admin::Admin;
 use crate::batch::{Codec, RecordSet};
 use crate::client::{self, Arrivals, Mark, Measure as Timed, Outcome, Probe};
+use crate::leftovers::Directory;
 use crate::limits::{Kind, Served};
-use crate::load::{Load, Pace, Until};
-use crate::system::{self, Kafka, Millstream, Process, Running, Switches, Usage};
-use crate::warm;
+use crate::load::{Load, Pace, Producers, Set, Until};
+use crate::system::{self, Kafka, Millstream, Running, Switches, Usage};
 use crate::wire::{self, TOPIC};
+use crate::{clock, warm};
 use core_affinity::CoreId;
 use std::io::{Error, Result};
 use std::net::SocketAddr;
@@ -25,6 +27,8 @@ const MADE_AT_ONCE: i32 = 1_000;
 const UNACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the most that a load reaches is measured, before it runs at a share of that.
 const SHARE_SECONDS: f64 = 2.0;
+/// How long a virtual machine compiles before it is measured for the first time.
+const COMPILE_SECONDS: f64 = 8.0;
 
 /// Where and with what everything runs.
 pub struct Setup {
@@ -36,6 +40,8 @@ pub struct Setup {
     pub client_cores: Vec<CoreId>,
     /// Progress lines.
     pub is_talkative: bool,
+    /// Memory is warmed before each run; without that nothing can be timed.
+    pub is_warmed: bool,
 }
 
 /// What is compared.
@@ -71,6 +77,11 @@ impl System {
         }
     }
 
+    /// Whether it is somebody else's broker, which runs in fewer rounds where a case says so.
+    pub fn is_peer(&self) -> bool {
+        matches!(self, System::Kafka(..) | System::Peer(_))
+    }
+
     /// Whether it can run this case.
     pub fn takes(&self, case: &Case) -> bool {
         match self {
@@ -94,11 +105,23 @@ pub fn measure(setup: &Setup, case: &Case, system: &mut System) -> Result<Measur
 }
 
 fn attempt(setup: &Setup, case: &Case, system: &mut System) -> Result<Measured> {
-    let Some(load) = case.load() else {
-        return Err(Error::other("not a load"));
-    };
     let directory = fresh_directory(&setup.directory)?;
-    on(setup, case, load, system, &directory.0)
+    if setup.is_warmed {
+        warm::memory(directory.path(), case.footprint_bytes())?;
+    }
+    match &case.work {
+        Work::Load(load) | Work::ShareOfMost { load, .. } => {
+            on(setup, case, load, system, directory.path())
+        }
+        Work::Starts { partitions } => {
+            let numbers = starts::measure(setup, *partitions, system, directory.path())?;
+            Ok(Measured {
+                numbers,
+                outcome: None,
+                usage: Vec::new(),
+            })
+        }
+    }
 }
 
 fn on(
@@ -108,7 +131,6 @@ fn on(
     system: &mut System,
     directory: &Path,
 ) -> Result<Measured> {
-    warm::memory(directory, case.footprint_bytes())?;
     match system {
         System::Limit => {
             let bare = case.limit.expect("asked before");
@@ -124,7 +146,7 @@ fn on(
             // It has no topics, and its log is one file.
             let batches = case.fill.map_or(0, |it| it.batches as i64);
             let ends = vec![batches; load.partitions as usize];
-            under_load(setup, case, load, &running, &ends)
+            under_load(setup, case, load, running.address, running.id(), &ends)
         }
         System::Millstream(_, which) => {
             let core = setup.server_core;
@@ -136,12 +158,14 @@ fn on(
                 Some(kept) => kept,
                 None => {
                     let kept_in = fresh_directory(&setup.directory)?;
-                    (kafka.start(&[], &kept_in.0)?, kept_in)
+                    let running = kafka.start(kept_in.path())?;
+                    compile(setup, &running)?;
+                    (running, kept_in)
                 }
             };
             let process = running.process.as_ref().expect("it is ours");
             process.resume()?;
-            let data = kept_in.0.join("data");
+            let data = kept_in.path().join("data");
             let result = on_broker(setup, case, load, &running, Some(&data));
             let cleared = clear(&running, case);
             process.pause()?;
@@ -158,6 +182,35 @@ fn on(
             clear(&running, case).map(|()| measured)
         }
     }
+}
+
+/// Has a broker that is compiled while it runs do what it will be measured at, for a while.
+fn compile(setup: &Setup, running: &Running) -> Result<()> {
+    let set = Set::Records {
+        count: 1,
+        value_bytes: 1 << 10,
+    };
+    let mut load = Load::producing(
+        4,
+        Producers {
+            is_stamped: true,
+            ..Producers::closed(16, set)
+        },
+    );
+    load.tails = 2;
+    load.measure.seconds = COMPILE_SECONDS;
+    let mut admin = Admin::connect(running.address)?;
+    admin.create(TOPIC, load.partitions, &[])?;
+    let ends = vec![0; load.partitions as usize];
+    client::run(
+        &load,
+        running.address,
+        &setup.client_cores,
+        None,
+        &ends,
+        false,
+    )?;
+    admin.delete(TOPIC)
 }
 
 /// Removes what a run left on a broker that goes on.
@@ -195,7 +248,7 @@ fn on_broker(
         warm::drop_page_cache(data)?;
     }
     let before = admin.ends(load.partitions)?;
-    let mut measured = under_load(setup, case, &load, running, &before)?;
+    let mut measured = under_load(setup, case, &load, running.address, running.id(), &before)?;
     let before: i64 = before.iter().sum();
     let outcome = measured.outcome.as_ref().expect("a load ran");
     let expected = before + outcome.produced_records as i64;
@@ -212,13 +265,34 @@ fn on_broker(
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    if load.tails > 0 {
-        let missing = outcome
-            .produced_records
-            .saturating_sub(outcome.tail_records);
+    tailed(&load, &mut measured);
+    Ok(measured)
+}
+
+/// Runs a load on a broker that is there, with the topic that is there.
+///
+/// # Errors
+/// Whatever the broker refuses.
+pub fn on_address(
+    setup: &Setup,
+    case: &Case,
+    address: SocketAddr,
+    pid: Option<u32>,
+) -> Result<Measured> {
+    let load = case.load().ok_or_else(|| Error::other("not a load"))?;
+    let ends = Admin::connect(address)?.ends(load.partitions)?;
+    let mut measured = under_load(setup, case, load, address, pid, &ends)?;
+    tailed(load, &mut measured);
+    Ok(measured)
+}
+
+/// Counts the records that tail consumers did not get.
+fn tailed(load: &Load, measured: &mut Measured) {
+    if let Some(outcome) = measured.outcome.as_ref().filter(|_| load.tails > 0) {
+        let expected = outcome.produced_records * load.copies();
+        let missing = expected.saturating_sub(outcome.tail_records);
         measured.numbers.insert(Quantity::NotTailed, missing as f64);
     }
-    Ok(measured)
 }
 
 /// The topics of so many partitions that nobody uses, and how many each has.
@@ -241,22 +315,30 @@ fn fill(admin: &mut Admin, fill: Fill, partitions: i32) -> Result<()> {
     // A broker takes one batch of a partition per request: several requests leave together, so that they
     // are appended together.
     let at_once = ((1 << 20) / fill.batch_bytes).max(1) as u64;
+    let first_ms = clock::wall_ms() - fill.batches as i64 * fill.spacing_ms;
     for partition in 0..partitions {
         let mut request = wire::produce_head(1, 1);
         wire::put_produce_partition(&mut request, partition, set.bytes.len());
+        assert_eq!(request.len(), wire::SET_AT);
         request.extend(&set.bytes);
         let total = request.len();
         wire::set_length(&mut request, total);
-        let mut left = fill.batches;
-        while left > 0 {
-            let count = left.min(at_once) as usize;
-            for answer in admin.exchange(&request.repeat(count), count)? {
+        let mut batch = 0;
+        while batch < fill.batches {
+            let count = (fill.batches - batch).min(at_once);
+            let mut requests = Vec::new();
+            for at in batch..batch + count {
+                let prefix = &mut request[wire::SET_AT..wire::SET_AT + set.stamped_bytes()];
+                set.stamp(prefix, 0, first_ms + at as i64 * fill.spacing_ms);
+                requests.extend(&request);
+            }
+            for answer in admin.exchange(&requests, count as usize)? {
                 match wire::produced(&answer, 0) {
                     Some(0) => {}
                     error => return Err(Error::other(format!("filling the log: {error:?}"))),
                 }
             }
-            left -= count as u64;
+            batch += count;
         }
     }
     Ok(())
@@ -300,17 +382,23 @@ fn under_load(
     setup: &Setup,
     case: &Case,
     load: &Load,
-    running: &Running,
+    address: SocketAddr,
+    pid: Option<u32>,
     ends: &[i64],
 ) -> Result<Measured> {
     let mut watch = Watch {
-        process: running.process.as_ref(),
+        pid,
+        stall: case.stall,
         seen: Vec::new(),
         failed: None,
     };
     let probe: Option<&mut dyn Probe> = Some(&mut watch);
-    let (address, cores) = (running.address, &setup.client_cores);
-    let outcome = client::run(load, address, cores, probe, ends, setup.is_talkative)?;
+    let cores = &setup.client_cores;
+    let mut outcome = client::run(load, address, cores, probe, ends, setup.is_talkative)?;
+    if let Some(Stall { at_s, ms }) = case.stall {
+        let what = format!("the server is stopped for {ms} ms");
+        outcome.events.push((at_s, what));
+    }
     if let Some(error) = watch.failed {
         return Err(error);
     }
@@ -322,33 +410,33 @@ fn under_load(
 }
 
 /// Looks at the server's process.
-struct Watch<'a> {
-    process: Option<&'a Process>,
+struct Watch {
+    pid: Option<u32>,
+    stall: Option<Stall>,
     seen: Vec<Usage>,
     failed: Option<Error>,
 }
 
-impl Probe for Watch<'_> {
+impl Probe for Watch {
     fn look(&mut self, mark: Mark) {
-        let Some(process) = self.process else {
+        let Some(pid) = self.pid else {
             return;
         };
         // Reading many threads' files takes a while; it lies outside of what is measured.
         let result = match mark {
-            Mark::Begin => Switches::of(process.id()).and_then(|switches| {
-                Ok(Usage {
-                    switches: switches.0,
-                    ..process.usage()?
-                })
+            Mark::Begin => Switches::of(pid).and_then(|Switches(switches)| {
+                let usage = Usage::of(pid)?;
+                Ok(Usage { switches, ..usage })
             }),
-            Mark::Second => process.usage(),
-            Mark::End => process.usage().and_then(|usage| {
-                Ok(Usage {
-                    switches: Switches::of(process.id())?.0,
-                    ..usage
-                })
+            Mark::Second => Usage::of(pid),
+            Mark::End => Usage::of(pid).and_then(|usage| {
+                let Switches(switches) = Switches::of(pid)?;
+                Ok(Usage { switches, ..usage })
             }),
         };
+        if let (Mark::Begin, Some(stall)) = (mark, self.stall) {
+            system::stall(pid, stall.at_s, Duration::from_millis(stall.ms));
+        }
         match result {
             Ok(usage) => self.seen.push(usage),
             Err(error) => self.failed = Some(error),
@@ -439,20 +527,10 @@ fn numbers(case: &Case, outcome: &Outcome, seen: &[Usage]) -> Numbers {
     numbers
 }
 
-/// A directory that goes when it is dropped.
-pub struct Directory(pub PathBuf);
-
-/// A new one below `parent`.
+/// A new directory below `parent`.
 pub fn fresh_directory(parent: &Path) -> Result<Directory> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Relaxed);
-    let path = parent.join(format!("millstream-perf-{}-{count}", std::process::id()));
-    std::fs::create_dir_all(&path)?;
-    Ok(Directory(path))
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    let name = format!("millstream-perf-{}-{count}", std::process::id());
+    Directory::new(parent.join(name))
 }

@@ -4,8 +4,9 @@ mod case;
 mod measure;
 mod numbers;
 mod rounds;
+mod starts;
 
-pub use case::{Bare, Case, Fill, Work};
-pub use measure::{Measured, Setup, System, measure};
-pub use numbers::{Numbers, Quantity, Spread, spread};
+pub use case::{Bare, Case, Stall, Work};
+pub use measure::{Measured, Setup, System, fresh_directory, on_address};
+pub use numbers::{Quantity, Spread};
 pub use rounds::{CaseResult, Contest, Runs};

@@ -3,8 +3,7 @@
 
 use super::case::Case;
 use super::measure::{Measured, Setup, System, measure};
-use super::numbers::{Quantity, Spread, spread};
-use std::io::Result;
+use super::numbers::{Numbers, Quantity, Spread, spread};
 
 /// The runs of one system under one case, round by round.
 pub struct Runs {
@@ -20,6 +19,8 @@ pub struct CaseResult {
     pub case: Case,
     /// By system.
     pub systems: Vec<Runs>,
+    /// Runs that failed, and why.
+    pub failures: Vec<String>,
 }
 
 /// Systems, and how often they run.
@@ -33,50 +34,67 @@ pub struct Contest {
 }
 
 impl Contest {
-    /// Runs a case on all systems that can.
-    pub fn run(&mut self, case: &Case) -> Result<CaseResult> {
-        let mut results: Vec<Runs> = self
-            .systems
-            .iter()
-            .map(|it| Runs {
-                system: it.name().to_owned(),
+    /// Runs a case on all systems that can. A run that fails is reported and not repeated.
+    pub fn run(&mut self, case: &Case) -> CaseResult {
+        let mut result = CaseResult {
+            case: case.clone(),
+            systems: Vec::new(),
+            failures: Vec::new(),
+        };
+        for system in &self.systems {
+            result.systems.push(Runs {
+                system: system.name().to_owned(),
                 runs: Vec::new(),
-            })
-            .collect();
+            });
+        }
         let count = self.systems.len();
         for round in 0..self.rounds {
             for turn in 0..count {
                 let at = (turn + round) % count;
                 let system = &mut self.systems[at];
-                let is_peer = matches!(system, System::Kafka(..) | System::Peer(_));
-                if !system.takes(case) || is_peer && round >= case.peer_rounds {
+                if !system.takes(case) || system.is_peer() && round >= case.peer_rounds {
                     continue;
                 }
-                let measured = measure(&self.setup, case, system)?;
-                let number =
-                    |quantity| measured.numbers.get(&quantity).copied().unwrap_or(f64::NAN);
-                eprintln!(
-                    "{} round {}: {:<14} {:9.0} req/s {:7.3} GB/s {:7.2} us/req  p50 {:.0} p99 {:.0} p99.9 {:.0} us  client {:.0} %",
-                    case.name,
-                    round + 1,
-                    system.name(),
-                    number(Quantity::RequestsPerS),
-                    number(Quantity::GigabytesPerS),
-                    number(Quantity::CpuUsPerRequest),
-                    number(Quantity::P50Us),
-                    number(Quantity::P99Us),
-                    number(Quantity::P999Us),
-                    number(Quantity::ClientBusy) * 100.0,
-                );
-                results[at].runs.push(measured);
+                match measure(&self.setup, case, system) {
+                    Ok(measured) => {
+                        tell(&case.name, round, system.name(), &measured.numbers);
+                        result.systems[at].runs.push(measured);
+                    }
+                    Err(error) => {
+                        eprintln!("FAILED: round {}: {error}", round + 1);
+                        result
+                            .failures
+                            .push(format!("round {}: {error}", round + 1));
+                    }
+                }
             }
         }
-        results.retain(|it| !it.runs.is_empty());
-        Ok(CaseResult {
-            case: case.clone(),
-            systems: results,
-        })
+        result.systems.retain(|it| !it.runs.is_empty());
+        result
     }
+}
+
+/// A line about a run.
+fn tell(case: &str, round: usize, system: &str, numbers: &Numbers) {
+    let number = |quantity| numbers.get(&quantity).copied().unwrap_or(f64::NAN);
+    let line = match numbers.get(&Quantity::CleanStartS) {
+        Some(clean) => format!(
+            "start {clean:.3} s, after kill -9 {:.3} s, {:.0} MB",
+            number(Quantity::KilledStartS),
+            number(Quantity::ResidentMb),
+        ),
+        None => format!(
+            "{:8.0} req/s {:7.3} GB/s {:8.2} us/req  p50 {:.0} p99 {:.0} p99.9 {:.0} us  client {:.0} %",
+            number(Quantity::RequestsPerS),
+            number(Quantity::GigabytesPerS),
+            number(Quantity::CpuUsPerRequest),
+            number(Quantity::P50Us),
+            number(Quantity::P99Us),
+            number(Quantity::P999Us),
+            number(Quantity::ClientBusy) * 100.0,
+        ),
+    };
+    eprintln!("{case} {}: {system:<12} {line}", round + 1);
 }
 
 impl CaseResult {

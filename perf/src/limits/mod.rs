@@ -6,7 +6,7 @@
 mod disk;
 mod serve;
 
-pub use disk::{Disk, disk};
+pub use disk::disk;
 pub use serve::{Served, serve};
 
 use serde::Serialize;

@@ -470,7 +470,7 @@ fn write_log(directory: &Path, batch_bytes: usize, batches: u64) -> Result<Log> 
     let mut batch =
         batch::RecordSet::of_size(batch_bytes, |count| vec![7; count], batch::Codec::None).bytes;
     // Written in pieces as large as can be: a file of small pieces is served more slowly.
-    let per_write = (1 << 20 / batch_bytes).clamp(1, batches.max(1) as usize);
+    let per_write = ((1 << 20) / batch_bytes).clamp(1, batches.max(1) as usize);
     let mut piece = Vec::new();
     for at in 0..batches {
         batch[..8].copy_from_slice(&at.to_be_bytes());

@@ -22,6 +22,10 @@ pub const KAFKA_SETTINGS: [&str; 9] = [
     "-Djava.awt.headless=true",
 ];
 
+/// What its sample configuration (combined roles, 3 network and 8 I/O threads) is changed by: it is paused
+/// while others run, and must not be taken for dead because of that.
+const PROPERTIES: &str = "broker.session.timeout.ms=3600000\n";
+
 /// How long it may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
@@ -52,8 +56,18 @@ impl Kafka {
         })
     }
 
-    /// Starts it with its data in `directory` (formatted if it is new), on all cores.
-    pub fn start(&self, properties: &[(String, String)], directory: &Path) -> Result<Running> {
+    /// Starts it with its data in `directory`, on all cores, and waits until it answers.
+    pub fn start(&self, directory: &Path) -> Result<Running> {
+        let (address, mut process) = self.begin(directory)?;
+        wait_until_it_answers(&mut process, address)?;
+        Ok(Running {
+            address,
+            process: Some(process),
+        })
+    }
+
+    /// Starts it and waits for nothing. A directory that is new is formatted first.
+    pub fn begin(&self, directory: &Path) -> Result<(SocketAddr, Process)> {
         let file = directory.join("server.properties");
         let port_file = directory.join("port");
         if !file.exists() {
@@ -63,9 +77,7 @@ impl Kafka {
                 .replace("@DIR@", &directory.display().to_string())
                 .replace("@PORT@", &port.to_string())
                 .replace("@CONTROLLER@", &controller.to_string());
-            for (key, value) in properties {
-                text.push_str(&format!("{key}={value}\n"));
-            }
+            text.push_str(PROPERTIES);
             std::fs::create_dir_all(directory.join("data"))?;
             std::fs::write(&file, text)?;
             std::fs::write(&port_file, port.to_string())?;
@@ -74,7 +86,7 @@ impl Kafka {
         let port: u16 = std::fs::read_to_string(&port_file)?
             .parse()
             .map_err(Error::other)?;
-        let mut command = self.java();
+        let mut command = Command::new("java");
         command
             .args(KAFKA_SETTINGS)
             .arg("-Xlog:disable")
@@ -86,18 +98,13 @@ impl Kafka {
             .arg(self.jars.join("*"))
             .arg("kafka.Kafka")
             .arg(&file);
-        let mut process = Process::start(command, None, &directory.join("broker.log"))?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        wait_until_it_answers(&mut process, address)?;
-        Ok(Running {
-            address,
-            process: Some(process),
-        })
+        let process = Process::start(command, None, &directory.join("broker.log"))?;
+        Ok((SocketAddr::from(([127, 0, 0, 1], port)), process))
     }
 
     fn format(&self, properties: &Path) -> Result<()> {
         let tool = |arguments: &[&str]| {
-            let mut command = self.java();
+            let mut command = Command::new("java");
             command.args(["-Xmx256m", "-XX:+UseSerialGC", "-Xlog:disable", "-cp"]);
             command
                 .arg(self.jars.join("*"))
@@ -116,8 +123,16 @@ impl Kafka {
         }
     }
 
-    fn java(&self) -> Command {
-        Command::new("java")
+    /// What the Java that runs it says of itself.
+    pub fn java_version() -> String {
+        let output = Command::new("java").arg("-version").output();
+        output.map_or_else(
+            |_| String::new(),
+            |it| {
+                let said = String::from_utf8_lossy(&it.stderr);
+                said.lines().nth(1).unwrap_or_default().to_owned()
+            },
+        )
     }
 }
 
@@ -137,6 +152,6 @@ fn wait_until_it_answers(process: &mut Process, address: SocketAddr) -> Result<(
 }
 
 /// A port that is free just now.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

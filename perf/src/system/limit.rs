@@ -1,7 +1,7 @@
 //! The bare servers as processes of their own, so that what they use is counted as a broker's is.
 
 use super::{Process, Running};
-use crate::limits::{Kind, Served};
+use crate::limits::Served;
 use clap::ValueEnum;
 use core_affinity::CoreId;
 use std::io::{Error, Result};

@@ -7,10 +7,10 @@ mod millstream;
 mod process;
 mod usage;
 
-pub use kafka::{KAFKA_SETTINGS, Kafka};
+pub use kafka::{KAFKA_SETTINGS, Kafka, free_port};
 pub use limit::limit;
-pub use millstream::{Millstream, millstream};
-pub use process::{Process, on_core};
+pub use millstream::{Millstream, begin, millstream};
+pub use process::{Process, stall};
 pub use usage::{Switches, Usage};
 
 use std::net::SocketAddr;
@@ -21,4 +21,11 @@ pub struct Running {
     pub address: SocketAddr,
     /// Its process, if it is ours.
     pub process: Option<Process>,
+}
+
+impl Running {
+    /// Its process's id, if it is ours.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
 }

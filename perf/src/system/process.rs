@@ -1,6 +1,7 @@
 //! A server's process: started on its core, ended when dropped, its directory with it.
 
 use super::Usage;
+use crate::leftovers;
 use core_affinity::CoreId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,6 +37,7 @@ impl Process {
                 Error::new(error.kind(), format!("{program}: {error}"))
             })
         })?;
+        leftovers::add_process(child.id());
         Ok(Process {
             child,
             said: said.to_owned(),
@@ -115,11 +117,25 @@ impl Drop for Process {
         // Both fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        leftovers::remove_process(self.child.id());
     }
 }
 
+/// Pauses a process for `pause`, in `after_s` seconds, and returns at once.
+pub fn stall(pid: u32, after_s: f64, pause: Duration) {
+    let pid = Pid::from_raw(pid as i32);
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs_f64(after_s));
+        // If it has ended meanwhile there is nothing to pause.
+        if kill(pid, Signal::SIGSTOP).is_ok() {
+            std::thread::sleep(pause);
+            let _ = kill(pid, Signal::SIGCONT);
+        }
+    });
+}
+
 /// Runs `start` on a thread of that core: what it starts inherits the core.
-pub fn on_core<T: Send>(core: Option<CoreId>, start: impl FnOnce() -> T + Send) -> T {
+fn on_core<T: Send>(core: Option<CoreId>, start: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
             if let Some(core) = core {
