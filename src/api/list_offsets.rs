@@ -4,7 +4,7 @@ use super::{Context, Head, Pending, Progress, by_owner, partition_of};
 use crate::io::Pieces;
 use crate::log::Isolation;
 use crate::shard::{Ask, OffsetPart, OffsetResult};
-use crate::types::{Few, LeaderEpoch};
+use crate::types::{Few, LeaderEpoch, Offset};
 use crate::wire::{
     DecodeError, ErrorCode, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
@@ -39,6 +39,7 @@ pub(super) fn begin(
                 .and_then(|topic| partition_of(topic, partition.partition_index))
                 .and_then(
                     |target| match name_is_known(partition.timestamp, head.version) {
+                        true if partition.max_num_offsets < 1 => Err(ErrorCode::INVALID_REQUEST),
                         true => Ok(target),
                         false => Err(ErrorCode::UNSUPPORTED_VERSION),
                     },
@@ -76,10 +77,12 @@ pub(super) fn begin(
 }
 
 /// Whether this version of the request knows that name of an offset (KIP-734, KIP-405, KIP-1005,
-/// KIP-1023).
+/// KIP-1023). Version 0 asked for the ages of segments, not of records, which nobody does any more: only
+/// the ends are left of it.
 fn name_is_known(timestamp: i64, version: i16) -> bool {
     match timestamp {
-        0.. | -1 | -2 => true,
+        0.. => version >= 1,
+        -1 | -2 => true,
         -3 => version >= 7,
         -4 => version >= 8,
         -5 => version >= 9,
@@ -127,11 +130,22 @@ fn response(
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let result = result.as_ref().expect("none is missing");
-    ListOffsetsPartitionResponse {
+    let base = ListOffsetsPartitionResponse {
         partition_index: *index,
         error_code: result.error,
+        ..Default::default()
+    };
+    if version == 0 {
+        let found = (result.offset != Offset::UNKNOWN).then_some(result.offset.0);
+        return ListOffsetsPartitionResponse {
+            old_style_offsets: found.into_iter().collect(),
+            ..base
+        };
+    }
+    ListOffsetsPartitionResponse {
         timestamp: result.timestamp.0,
         offset: result.offset.0,
         leader_epoch: if version >= 4 { result.epoch.0 } else { -1 },
+        ..base
     }
 }

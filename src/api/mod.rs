@@ -96,8 +96,8 @@ pub const APIS: &[Api] = &[
     Api {
         key: ApiKey::LIST_OFFSETS,
         file: "list_offsets",
-        advertised: (1, 11),
-        parsed_from: 1,
+        advertised: (0, 11),
+        parsed_from: 0,
         begin: list_offsets::begin,
     },
     Api {

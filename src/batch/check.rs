@@ -2,9 +2,10 @@
 //! faults gets the same error; and the stamp that makes a checked batch the leader's.
 //!
 //! One deviation: compressed records are taken as they are unless [`Rules::compressed`] asks to look
-//! inside. Then the header's maximum timestamp stands for all records.
+//! inside. Then the header's maximum timestamp stands for all records, and of an LZ4 frame no more is seen
+//! than whether Java can read it.
 
-use super::compression::decompress;
+use super::compression::{LZ4_OPENING_BYTES, decompress, lz4_blocks_are_linked};
 use super::crc::{Crc, crc32c, replace_front};
 use super::fault::{Fault, RecordError, RecordFault};
 use super::header::{
@@ -297,16 +298,19 @@ fn check_header(header: &Header) -> Result<(), Fault> {
 
 /// The records' maximum timestamp.
 fn check_records<'a>(
-    chunks: impl Iterator<Item = &'a [u8]>,
+    chunks: impl Iterator<Item = &'a [u8]> + Clone,
     size: usize,
     header: &Header,
     codec: Codec,
     rules: &Rules,
 ) -> Result<Timestamp, Fault> {
-    let mut reader = Reader::new(chunks, size);
+    let mut reader = Reader::new(chunks.clone(), size);
     reader.skip(HEADER_BYTES)?;
     if codec == Codec::None {
         return walk(reader, header, rules, Strictness::Plain);
+    }
+    if codec == Codec::Lz4 {
+        refuse_linked_blocks(Reader::new(chunks.clone(), size))?;
     }
     match rules.compressed {
         Look::Inside => {
@@ -323,6 +327,21 @@ fn check_records<'a>(
         }
         Look::Later => Ok(header.max_timestamp),
     }
+}
+
+/// Looks at how the LZ4 frame behind the header opens, if it is one. Whoever does not inflate it would keep it otherwise,
+/// and every Java consumer would stop at it.
+fn refuse_linked_blocks<'a>(
+    mut reader: Reader<'a, impl Iterator<Item = &'a [u8]>>,
+) -> Result<(), Fault> {
+    reader.skip(HEADER_BYTES)?;
+    let mut opening = [0; LZ4_OPENING_BYTES];
+    let present = reader.left().min(LZ4_OPENING_BYTES);
+    reader.copy(&mut opening[..present])?;
+    if present == LZ4_OPENING_BYTES && lz4_blocks_are_linked(&opening) {
+        return Err(Fault::LinkedBlocks);
+    }
+    Ok(())
 }
 
 /// Inflates compressed records and checks each; their maximum timestamp and what they inflate to.

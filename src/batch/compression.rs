@@ -43,6 +43,17 @@ pub fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Vec<u8>, F
     }
 }
 
+/// The bytes of an LZ4 frame that [`lz4_blocks_are_linked`] looks at: magic and flags.
+pub(super) const LZ4_OPENING_BYTES: usize = 5;
+const LZ4_MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
+const LZ4_BLOCKS_ARE_INDEPENDENT: u8 = 0x20;
+
+/// Whether an LZ4 frame opens with the announcement that its blocks refer to earlier ones. Java's clients and brokers
+/// read no such frame, though other clients do, and some write them.
+pub(super) fn lz4_blocks_are_linked(opening: &[u8; LZ4_OPENING_BYTES]) -> bool {
+    opening.starts_with(&LZ4_MAGIC) && opening[4] & LZ4_BLOCKS_ARE_INDEPENDENT == 0
+}
+
 /// How records are to be compressed: a topic's `compression.type` and `compression.*.level`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {

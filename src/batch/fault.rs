@@ -84,6 +84,8 @@ pub enum Fault {
     },
     /// The compressed bytes are not what the codec makes. UNKNOWN_SERVER_ERROR (-1).
     Undecodable(Codec),
+    /// LZ4 blocks that depend on each other, which Java does not read. UNKNOWN_SERVER_ERROR (-1).
+    LinkedBlocks,
     /// Decompressed, the records are larger than we are ready to hold. MESSAGE_TOO_LARGE (10); Kafka
     /// has no such bound.
     TooLargeInflated {
@@ -147,6 +149,7 @@ impl fmt::Display for Fault {
                 "a record has offset delta {found} and should have {expected}"
             ),
             Fault::Undecodable(codec) => write!(f, "the {} bytes do not decode", codec.name()),
+            Fault::LinkedBlocks => write!(f, "the lz4 blocks depend on each other"),
             Fault::TooLargeInflated { max } => {
                 write!(f, "decompressed, the records have more than {max} bytes")
             }

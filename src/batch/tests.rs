@@ -481,6 +481,23 @@ fn undecodable_bytes_are_named_by_codec() {
 }
 
 #[test]
+fn lz4_blocks_that_depend_on_each_other_are_refused_without_and_with_a_look_inside() {
+    let mut bytes = batch_of(3, Codec::Lz4);
+    bytes[HEADER_BYTES + 4] &= !0x20;
+    let bytes = signed(bytes);
+    for compressed in [Look::Header, Look::Inside, Look::Later] {
+        let rules = Rules {
+            compressed,
+            ..rules()
+        };
+        assert_eq!(check_all(&bytes, &rules), Err(Fault::LinkedBlocks));
+        // However the bytes come in.
+        let parts = bytes.chunks(1);
+        assert_eq!(check(parts, bytes.len(), &rules), Err(Fault::LinkedBlocks));
+    }
+}
+
+#[test]
 fn attribute_bits_without_meaning_and_bytes_after_gzip_are_accepted() {
     let bytes = reheaded(FIXTURE.to_vec(), |header| header.attributes = !0x7f);
     let checked = check_all(&bytes, &rules()).expect("accepted");

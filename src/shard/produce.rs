@@ -272,9 +272,10 @@ fn refuse_fault(fault: &Fault) -> Produced {
         }
         Fault::ZstdTooEarly { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
         Fault::TooLarge { .. } | Fault::TooLargeInflated { .. } => ErrorCode::MESSAGE_TOO_LARGE,
-        Fault::UnknownCodec(_) | Fault::OffsetDelta { .. } | Fault::Undecodable(_) => {
-            ErrorCode::UNKNOWN_SERVER_ERROR
-        }
+        Fault::UnknownCodec(_)
+        | Fault::OffsetDelta { .. }
+        | Fault::Undecodable(_)
+        | Fault::LinkedBlocks => ErrorCode::UNKNOWN_SERVER_ERROR,
         Fault::Records {
             timestamp: true, ..
         } => ErrorCode::INVALID_TIMESTAMP,

@@ -3,13 +3,15 @@
 //! Negative timestamps ask for an end: -1 latest, -2 earliest, -3 the largest timestamp (v7), -4 the
 //! earliest on local disk (v8), -5 the latest in remote storage (v9), -6 the earliest that is not yet
 //! there (v11).
+//!
+//! Kafka 4 starts at version 1. Version 0 is what librdkafka before 1.8 asks for the ends of a log with.
 
 use super::message::*;
 use super::{ErrorCode, Str};
 
 message! {
     /// Asks for offsets.
-    ListOffsetsRequest<'a> key 2 versions [1-11] flexible [6+] {
+    ListOffsetsRequest<'a> key 2 versions [0-11] flexible [6+] {
         /// The follower, -1 for a consumer.
         replica_id:       i32                        [0+];
         /// 0 reads everything, 1 only what is committed.
@@ -36,12 +38,14 @@ message! {
         current_leader_epoch:  i32  [4+]  = -1, ignorable;
         /// The timestamp, or a negative number for an end.
         timestamp:             i64  [0+];
+        /// The most offsets to answer with.
+        max_num_offsets:       i32  [0]   = 1, ignorable;
     }
 }
 
 message! {
     /// The offsets.
-    ListOffsetsResponse<'a> key 2 versions [1-11] flexible [6+] {
+    ListOffsetsResponse<'a> key 2 versions [0-11] flexible [6+] {
         /// How long the quota holds the client back.
         throttle_time_ms:  i32                                [2+], ignorable;
         /// The topics.
@@ -59,14 +63,16 @@ message! {
     /// A partition's offset.
     struct ListOffsetsPartitionResponse {
         /// The partition.
-        partition_index:  i32        [0+];
+        partition_index:    i32        [0+];
         /// Error of this partition.
-        error_code:       ErrorCode  [0+];
+        error_code:         ErrorCode  [0+];
+        /// The offset found, or none.
+        old_style_offsets:  Vec<i64>   [0];
         /// The timestamp of the record found, -1 if none.
-        timestamp:        i64        [1+]  = -1;
+        timestamp:          i64        [1+]  = -1;
         /// The offset found, -1 if none.
-        offset:           i64        [1+]  = -1;
+        offset:             i64        [1+]  = -1;
         /// The leader epoch of the record found, -1 if none.
-        leader_epoch:     i32        [4+]  = -1;
+        leader_epoch:       i32        [4+]  = -1;
     }
 }

@@ -58,11 +58,32 @@ fn every_version_names_the_ends() {
         for (name, offset) in [(-1, 3), (-2, 0)] {
             let response = list(&mut client, version, &topic, name);
             assert_eq!(response.error_code, ErrorCode::NONE);
+            if version == 0 {
+                assert_eq!(response.old_style_offsets, [offset]);
+                continue;
+            }
             assert_eq!((response.offset, response.timestamp), (offset, -1));
             let epoch = if version >= 4 { 0 } else { -1 };
             assert_eq!(response.leader_epoch, epoch, "version {version} of {name}");
         }
     }
+}
+
+#[test]
+fn version_0_knows_no_times_and_wants_an_offset() {
+    let broker = broker::shared();
+    let topic = broker.topic("offsets-version-0", 1);
+    let mut client = broker.client();
+    client.append(&topic, 0, batch(&["a"]));
+    let by_time = list(&mut client, 0, &topic, now_ms());
+    assert_eq!(by_time.error_code, ErrorCode::UNSUPPORTED_VERSION);
+    assert!(by_time.old_style_offsets.is_empty());
+    let mut none_wanted = request(&topic, &[(0, -1)]);
+    none_wanted.topics[0].partitions[0].max_num_offsets = 0;
+    let response: ListOffsetsResponse = client.call(0, &none_wanted);
+    let refused = &response.topics[0].partitions[0];
+    assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST);
+    assert!(refused.old_style_offsets.is_empty());
 }
 
 #[test]

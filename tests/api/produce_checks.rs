@@ -158,6 +158,16 @@ fn a_codec_that_nobody_defined_is_an_unknown_error() {
 // -- the header
 
 #[test]
+fn lz4_blocks_that_depend_on_each_other_are_an_unknown_error() {
+    // As kafka-python 1.4 makes them. The frame's flags are its fifth byte.
+    let linked = changed(batch_in(Codec::Lz4, &["a", "b"]), |batch| {
+        batch[HEADER_BYTES + 4] &= !0x20;
+    });
+    let error = code("check-linked-lz4", linked);
+    assert_eq!(error, ErrorCode::UNKNOWN_SERVER_ERROR);
+}
+
+#[test]
 fn a_count_that_is_not_the_last_delta_and_one_is_an_invalid_record() {
     for (count, last) in [(0i32, -1i32), (-1, -2), (2, 0), (1, 1), (3, 1), (0, 1)] {
         let set = changed(good(), |batch| {
