@@ -176,6 +176,7 @@ impl Prober {
                         partition_index: partition.index,
                         current_leader_epoch: -1,
                         timestamp: time,
+                        ..Default::default()
                     }],
                 }],
                 ..Default::default()
