@@ -425,7 +425,7 @@ impl Fetch {
         };
         let frame = match self.head.encode_from(context.pool, &response) {
             Ok(frame) => frame,
-            Err(end) => return end,
+            Err(why) => return Progress::Disconnect(why),
         };
         let refusal = frame.refusal;
         let mut bytes = frame.bytes.freeze();

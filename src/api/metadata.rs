@@ -170,7 +170,7 @@ fn answer(
     };
     let frame = match head.encode(&response) {
         Ok(frame) => frame,
-        Err(end) => return end,
+        Err(why) => return Progress::Disconnect(why),
     };
     let refusal = frame.refusal;
     let bytes = frame.bytes.freeze();

@@ -436,7 +436,7 @@ impl Head {
                 refusal: frame.refusal,
                 ..Reply::from(frame.bytes.freeze())
             }),
-            Err(end) => end,
+            Err(why) => Progress::Disconnect(why),
         }
     }
 
@@ -447,11 +447,11 @@ impl Head {
                 refusal: frame.refusal,
                 ..Reply::from(frame.bytes.freeze())
             }),
-            Err(end) => end,
+            Err(why) => Progress::Disconnect(why),
         }
     }
 
-    fn encode_from<'a, B: Body<'a>>(&self, pool: &mut Pool, body: &B) -> Result<Frame, Progress> {
+    fn encode_from<'a, B: Body<'a>>(&self, pool: &mut Pool, body: &B) -> Result<Frame, String> {
         let memory = pool.lend_for_read(limits::REPLY_BYTES_USUAL);
         let room = memory.capacity();
         let encoded = encode_response_into(memory, self.version, self.correlation_id, body);
@@ -471,14 +471,14 @@ impl Head {
 
     /// A response that does not fit its version is a mistake of ours, which costs the client its
     /// connection and not everybody the broker.
-    fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, Progress> {
+    fn encode<'a, B: Body<'a>>(&self, body: &B) -> Result<Frame, String> {
         self.checked(encode_response(self.version, self.correlation_id, body))
     }
 
-    fn checked(&self, encoded: Result<Frame, EncodeError>) -> Result<Frame, Progress> {
+    fn checked(&self, encoded: Result<Frame, EncodeError>) -> Result<Frame, String> {
         let mut frame = encoded.map_err(|error| {
             tracing::error!("a response that cannot be written: {error}");
-            Progress::Disconnect(error.to_string())
+            error.to_string()
         })?;
         if self.throttle_time_ms > 0 {
             frame.set_throttle_time(self.throttle_time_ms);
