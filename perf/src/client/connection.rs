@@ -306,7 +306,14 @@ impl Connection {
                     it.partition = (it.partition + 1) % it.partitions;
                 }
                 match it.acks {
-                    0 => done(&sent, common, now_ns),
+                    0 => {
+                        count(&sent, common, now_ns);
+                        // Nothing says when it was done; in an open loop it may have been sent late.
+                        if !it.is_closed {
+                            let late_ns = now_ns.saturating_sub(meant_ns);
+                            common.figures.time(Measure::Produce, meant_ns, late_ns, 1);
+                        }
+                    }
                     _ => it.in_flight.push_back(sent),
                 }
             }
@@ -320,10 +327,8 @@ impl Connection {
 
 /// A Produce request was answered.
 fn done(sent: &Sent, common: &mut Common, now_ns: u64) {
-    common.bytes += sent.bytes;
-    common.produced_records += sent.records;
-    let figures = &mut common.figures;
     let took = |since_ns| now_ns.saturating_sub(since_ns);
+    let figures = &mut common.figures;
     figures.time(Measure::Produce, sent.meant_ns, took(sent.meant_ns), 1);
     figures.time(
         Measure::ProduceService,
@@ -331,10 +336,17 @@ fn done(sent: &Sent, common: &mut Common, now_ns: u64) {
         took(sent.sent_ns),
         1,
     );
-    if let Some(second) = figures.at(now_ns) {
-        second.produced += 1;
-        second.produced_records += sent.records;
-        second.produced_bytes += sent.bytes;
+    count(sent, common, now_ns);
+}
+
+/// A Produce request is done, as far as anybody will know.
+fn count(sent: &Sent, common: &mut Common, now_ns: u64) {
+    common.bytes += sent.bytes;
+    common.produced_records += sent.records;
+    if let Some(slice) = common.figures.at(now_ns) {
+        slice.produced += 1;
+        slice.produced_records += sent.records;
+        slice.produced_bytes += sent.bytes;
     }
 }
 
@@ -498,13 +510,13 @@ impl Consumer {
             return;
         };
         let is_tail = self.reading == Reading::Tail;
-        if let Some(second) = common.figures.at(now_ns) {
+        if let Some(slice) = common.figures.at(now_ns) {
             if is_tail {
-                second.tail_fetches += 1;
-                second.tail_bytes += asked.bytes;
+                slice.tail_fetches += 1;
+                slice.tail_bytes += asked.bytes;
             } else {
-                second.fetches += 1;
-                second.fetched_bytes += asked.bytes;
+                slice.fetches += 1;
+                slice.fetched_bytes += asked.bytes;
             }
         }
         let Reading::There(way) = self.reading else {
