@@ -3,13 +3,15 @@
 
 use crate::wire::TOPIC;
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    ApiKey, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, RequestHeader, ResponseHeader, TopicName,
+    ApiKey, BrokerId, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
+    TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use std::io::{Error, Read, Result, Write};
@@ -20,6 +22,8 @@ use std::time::{Duration, Instant};
 const LED_WITHIN: Duration = Duration::from_secs(120);
 /// How long an answer may take: Kafka takes its time over thousands of partitions.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
+/// Partitions made by one request: Kafka refuses ten thousand.
+const MADE_AT_ONCE: i32 = 2_000;
 /// Error codes that say "not yet".
 const NOT_YET: [i16; 4] = [3, 5, 6, 9];
 const UNKNOWN_TOPIC: i16 = 3;
@@ -42,7 +46,7 @@ impl Admin {
         })
     }
 
-    /// Creates a topic and waits until its partitions are led.
+    /// Creates a topic, in several steps if need be, and waits until its partitions are led.
     pub fn create(&mut self, name: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
         let config = config
             .iter()
@@ -53,29 +57,55 @@ impl Admin {
             })
             .collect();
         let topic = CreatableTopic::default()
-            .with_name(topic(name))
-            .with_num_partitions(partitions)
+            .with_name(topic_name(name))
+            .with_num_partitions(partitions.min(MADE_AT_ONCE))
             .with_replication_factor(1)
             .with_configs(config);
         let request = CreateTopicsRequest::default()
             .with_topics(vec![topic])
             .with_timeout_ms(ANSWER_WITHIN.as_millis() as i32);
         let answer: CreateTopicsResponse = self.ask(ApiKey::CreateTopics, 4, &request)?;
-        match answer.topics.first() {
-            Some(it) if it.error_code == 0 => self.wait_until_led(name, partitions),
-            Some(it) => Err(Error::other(format!(
-                "creating topic {name}: error {} {}",
-                it.error_code,
-                it.error_message.as_deref().unwrap_or_default()
-            ))),
-            None => Err(Error::other("creating a topic: no answer about it")),
+        let created = answer.topics.first();
+        let created = created.ok_or_else(|| Error::other("creating a topic: no answer"))?;
+        refused(
+            "creating",
+            name,
+            created.error_code,
+            created.error_message.as_deref(),
+        )?;
+        let mut made = partitions.min(MADE_AT_ONCE);
+        while made < partitions {
+            made = (made + MADE_AT_ONCE).min(partitions);
+            let grown = CreatePartitionsTopic::default()
+                .with_name(topic_name(name))
+                .with_count(made)
+                .with_assignments(None);
+            let request = CreatePartitionsRequest::default()
+                .with_topics(vec![grown])
+                .with_timeout_ms(ANSWER_WITHIN.as_millis() as i32);
+            let answer: CreatePartitionsResponse =
+                self.ask(ApiKey::CreatePartitions, 1, &request)?;
+            let grown = answer.results.first();
+            let grown = grown.ok_or_else(|| Error::other("more partitions: no answer"))?;
+            refused(
+                "growing",
+                name,
+                grown.error_code,
+                grown.error_message.as_deref(),
+            )?;
         }
+        self.wait_until_led(name, partitions)?;
+        // Kafka's metadata knows the leader before the leader does.
+        if name == TOPIC {
+            self.ends(partitions)?;
+        }
+        Ok(())
     }
 
     /// Deletes a topic, if it is there, and waits until it is gone.
     pub fn delete(&mut self, name: &str) -> Result<()> {
         let request = DeleteTopicsRequest::default()
-            .with_topic_names(vec![topic(name)])
+            .with_topic_names(vec![topic_name(name)])
             .with_timeout_ms(ANSWER_WITHIN.as_millis() as i32);
         let answer: DeleteTopicsResponse = self.ask(ApiKey::DeleteTopics, 3, &request)?;
         match answer.responses.first().map(|it| it.error_code) {
@@ -139,7 +169,7 @@ impl Admin {
     }
 
     fn describe(&mut self, name: &str) -> Result<MetadataResponse> {
-        let asked = MetadataRequestTopic::default().with_name(Some(topic(name)));
+        let asked = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let request = MetadataRequest::default()
             .with_topics(Some(vec![asked]))
             .with_allow_auto_topic_creation(false);
@@ -158,7 +188,7 @@ impl Admin {
                 })
                 .collect();
             let topic = ListOffsetsTopic::default()
-                .with_name(topic(TOPIC))
+                .with_name(topic_name(TOPIC))
                 .with_partitions(asked);
             let request = ListOffsetsRequest::default()
                 .with_replica_id(BrokerId(-1))
@@ -236,6 +266,18 @@ fn text(it: &str) -> StrBytes {
     StrBytes::from_string(it.to_owned())
 }
 
-fn topic(name: &str) -> TopicName {
+fn refused(what: &str, name: &str, error: i16, why: Option<&str>) -> Result<()> {
+    match error {
+        0 => Ok(()),
+        _ => {
+            let why = why.unwrap_or_default();
+            Err(Error::other(format!(
+                "{what} topic {name}: error {error} {why}"
+            )))
+        }
+    }
+}
+
+fn topic_name(name: &str) -> TopicName {
     TopicName(text(name))
 }

@@ -286,3 +286,127 @@ fn compress(records: &[u8], codec: Codec) -> Vec<u8> {
         Codec::Zstd => zstd::encode_all(records, 3).expect(INTO_MEMORY),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{Corpus, Source};
+    use bytes::Bytes;
+    use kafka_protocol::records::RecordBatchDecoder;
+
+    const CODECS: [Codec; 5] = [
+        Codec::None,
+        Codec::Gzip,
+        Codec::Snappy,
+        Codec::Lz4,
+        Codec::Zstd,
+    ];
+
+    fn values(count: usize) -> Vec<Vec<u8>> {
+        let mut source = Source::new(Corpus::Compressible, 3);
+        (0..count).map(|at| source.take(20 + at * 97)).collect()
+    }
+
+    fn set(values: &[Vec<u8>], codec: Codec) -> RecordSet {
+        let records = values.iter().map(|value| Record {
+            key: Some(b"a key"),
+            value,
+        });
+        RecordSet::new(records, codec)
+    }
+
+    #[test]
+    fn kafka_reads_every_codec() {
+        let values = values(40);
+        for codec in CODECS {
+            let set = set(&values, codec);
+            assert!(is_intact(&set.bytes));
+            let mut bytes = Bytes::from(set.bytes.clone());
+            // It checks length and CRC on the way.
+            let read = RecordBatchDecoder::decode(&mut bytes).expect("a batch");
+            assert!(bytes.is_empty());
+            assert_eq!(read.records.len(), values.len(), "{codec:?}");
+            for (at, (record, value)) in read.records.iter().zip(&values).enumerate() {
+                assert_eq!(record.offset, at as i64);
+                assert_eq!(record.key.as_deref(), Some(&b"a key"[..]));
+                assert_eq!(record.value.as_deref(), Some(&value[..]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_says_what_is_in_the_batch() {
+        let set = set(&values(3), Codec::Zstd);
+        let header = Header::read(&set.bytes).expect("a header");
+        assert_eq!(header.total_bytes, set.bytes.len());
+        assert_eq!(
+            (header.base_offset, header.next_offset, header.records),
+            (0, 3, 3)
+        );
+        assert!(header.is_compressed);
+        let mut other = set.bytes.clone();
+        other[16] = 1;
+        assert_eq!(Header::read(&other), None, "of another version");
+        assert_eq!(Header::read(&set.bytes[..HEADER_BYTES - 1]), None);
+        other = set.bytes;
+        other[LENGTH_AT..LENGTH_AT + 4].copy_from_slice(&(-1i32).to_be_bytes());
+        assert_eq!(Header::read(&other), None, "a length below zero");
+    }
+
+    #[test]
+    fn a_stamped_batch_has_its_stamp_its_time_and_its_crc() {
+        for codec in CODECS {
+            for count in [1, 3, 40] {
+                let set = set(&values(count), codec);
+                let mut bytes = set.bytes.clone();
+                set.stamp(
+                    &mut bytes[..set.stamped_bytes()],
+                    0x0102_0304_0506_0708,
+                    1_700_000_000_123,
+                );
+                assert!(is_intact(&bytes), "{codec:?} {count}");
+                assert_ne!(bytes, set.bytes);
+                let mut read = Bytes::from(bytes.clone());
+                let read = RecordBatchDecoder::decode(&mut read).expect("a batch");
+                assert_eq!(read.records[0].timestamp, 1_700_000_000_123);
+                let value = read.records[0].value.as_deref().expect("a value");
+                assert_eq!(
+                    value.starts_with(&[1, 2, 3, 4, 5, 6, 7, 8]),
+                    codec == Codec::None
+                );
+                assert_eq!(set.stamp_at().is_some(), codec == Codec::None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_has_the_size_that_was_asked_for() {
+        for size in [
+            80,
+            135,
+            136,
+            137,
+            1 << 10,
+            8_250,
+            16 << 10,
+            900 << 10,
+            1 << 20,
+        ] {
+            let set = RecordSet::of_size(size, |count| vec![5; count], Codec::None);
+            assert_eq!(set.bytes.len(), size);
+            assert_eq!(set.records, 1);
+            assert!(is_intact(&set.bytes));
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_seen() {
+        let mut bytes = set(&values(2), Codec::None).bytes;
+        for at in [CRC_START, 70, bytes.len() - 1] {
+            bytes[at] ^= 1;
+            assert!(!is_intact(&bytes), "{at}");
+            bytes[at] ^= 1;
+        }
+        assert!(is_intact(&bytes));
+    }
+}

@@ -90,3 +90,33 @@ impl Random {
         ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_corpus_compresses_and_the_other_does_not_and_both_are_the_same_again() {
+        for (corpus, least, most) in [
+            (Corpus::Compressible, 0.1, 0.35),
+            (Corpus::Random, 0.99, 1.01),
+        ] {
+            let mut source = Source::new(corpus, 1);
+            let bytes: Vec<u8> = (0..100).flat_map(|at| source.take(1_000 + at)).collect();
+            let smaller = zstd::encode_all(&bytes[..], 3).expect("into memory").len();
+            let share = smaller as f64 / bytes.len() as f64;
+            assert!(share > least && share < most, "{corpus:?}: {share}");
+            assert_eq!(Source::new(corpus, 1).take(1_000), bytes[..1_000]);
+            assert_ne!(Source::new(corpus, 2).take(1_000), bytes[..1_000]);
+        }
+    }
+
+    #[test]
+    fn fractions_are_above_zero_and_at_most_one() {
+        let mut random = Random::new(5);
+        let all: Vec<f64> = (0..10_000).map(|_| random.fraction()).collect();
+        assert!(all.iter().all(|it| *it > 0.0 && *it <= 1.0));
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        assert!((mean - 0.5).abs() < 0.02, "{mean}");
+    }
+}

@@ -28,6 +28,8 @@ pub struct Load {
     pub low_water_bytes: usize,
     /// Client threads, one per core from the client's core on.
     pub threads: usize,
+    /// Sums and times are kept by slices of so many ms.
+    pub slice_ms: u64,
     /// Batches that come back are kept whole and their CRC is taken.
     pub verify: bool,
 }
@@ -154,6 +156,7 @@ impl Load {
             spin_us: Some(0),
             low_water_bytes: 256 << 10,
             threads: 1,
+            slice_ms: 1_000,
             verify: false,
         }
     }

@@ -220,6 +220,7 @@ impl Arguments {
             spin_us: self.spin_us.0,
             low_water_bytes: self.low_water,
             threads: self.threads,
+            slice_ms: 1_000,
             verify: self.verify,
         })
     }

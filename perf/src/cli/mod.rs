@@ -124,6 +124,7 @@ impl Place {
         setrlimit(Resource::Nofile, raised)?;
         Ok(Setup {
             directory: self.dir.clone(),
+            cores: cores.len(),
             server_core,
             client_cores,
             is_talkative: self.progress,

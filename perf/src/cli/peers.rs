@@ -17,7 +17,7 @@ pub struct Arguments {
 
 /// Starts it in a temporary directory; it ends, and the directory goes, when standard input does.
 pub fn peers(arguments: &Arguments) -> Result<()> {
-    let kafka = Kafka::fetch(&root())?;
+    let kafka = Kafka::fetch(&root(), None)?;
     if arguments.fetch_only {
         return Ok(());
     }

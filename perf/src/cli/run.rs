@@ -7,9 +7,12 @@ use crate::scenario::{self, Scenario};
 use crate::smoke;
 use crate::system::{Kafka, Millstream};
 use clap::Args;
+use core_affinity::CoreId;
 use std::io::{Error, Result};
 use std::path::PathBuf;
 
+/// How often each system runs.
+const ROUNDS: usize = 5;
 /// What `--quick` comes to.
 const QUICK_ROUNDS: usize = 2;
 const QUICK_SHARE: f64 = 0.4;
@@ -22,13 +25,13 @@ pub struct Arguments {
     /// Lists what there is
     #[arg(long)]
     list: bool,
-    /// Runs of each system under each case
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Runs of each system under each case [default: 5, with --quick 2]
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Seconds that each run is measured, instead of what its case says
     #[arg(long)]
     seconds: Option<f64>,
-    /// Two rounds and shorter runs: to see that everything works
+    /// Fewer rounds and shorter runs: to see that everything works
     #[arg(long)]
     quick: bool,
     /// Who takes part
@@ -49,6 +52,9 @@ pub struct Arguments {
     /// A property of the second Millstream (the same build, unless --broker-b names one)
     #[arg(long = "override-b", value_name = "KEY=VALUE")]
     overrides_b: Vec<String>,
+    /// Apache Kafka has the server's core and no other
+    #[arg(long)]
+    pin_kafka: bool,
     /// Client threads, one for each core from the client's on
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -102,12 +108,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     let chosen = choose(scenarios, arguments)?;
-    let systems = systems(arguments)?;
-    let rounds = if arguments.quick {
+    let systems = systems(arguments, setup.server_core)?;
+    let usual = if arguments.quick {
         QUICK_ROUNDS
     } else {
-        arguments.rounds
+        ROUNDS
     };
+    let rounds = arguments.rounds.unwrap_or(usual);
     let mut contest = Contest {
         setup,
         systems,
@@ -115,8 +122,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut report = match &arguments.keep {
         Some(parent) => {
-            let has_kafka = arguments.systems.iter().any(|it| it == "kafka");
-            let machine = Machine::this(&contest.setup, has_kafka);
+            let kafka = contest.systems.iter().find_map(System::as_kafka);
+            let machine = Machine::this(&contest.setup, kafka);
             let name = arguments.machine.as_deref();
             Some(Report::new(parent, name, machine, &contest)?)
         }
@@ -225,14 +232,17 @@ impl Arguments {
     }
 }
 
-fn systems(arguments: &Arguments) -> Result<Vec<System>> {
+fn systems(arguments: &Arguments, server_core: CoreId) -> Result<Vec<System>> {
     let first = arguments.first_millstream();
     let mut systems = Vec::new();
     for name in &arguments.systems {
         systems.push(match name.as_str() {
             "limit" => System::Limit,
             "millstream" => System::Millstream(name.clone(), first.clone()),
-            "kafka" => System::Kafka(Box::new(Kafka::fetch(&root())?), None),
+            "kafka" => {
+                let core = arguments.pin_kafka.then_some(server_core);
+                System::Kafka(Box::new(Kafka::fetch(&root(), core)?), None)
+            }
             other => {
                 let why = format!("no system {other}: limit, millstream, kafka");
                 return Err(Error::other(why));

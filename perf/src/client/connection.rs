@@ -306,7 +306,14 @@ impl Connection {
                     it.partition = (it.partition + 1) % it.partitions;
                 }
                 match it.acks {
-                    0 => done(&sent, common, now_ns),
+                    0 => {
+                        count(&sent, common, now_ns);
+                        // Nothing says when it was done; in an open loop it may have been sent late.
+                        if !it.is_closed {
+                            let late_ns = now_ns.saturating_sub(meant_ns);
+                            common.figures.time(Measure::Produce, meant_ns, late_ns, 1);
+                        }
+                    }
                     _ => it.in_flight.push_back(sent),
                 }
             }
@@ -320,10 +327,8 @@ impl Connection {
 
 /// A Produce request was answered.
 fn done(sent: &Sent, common: &mut Common, now_ns: u64) {
-    common.bytes += sent.bytes;
-    common.produced_records += sent.records;
-    let figures = &mut common.figures;
     let took = |since_ns| now_ns.saturating_sub(since_ns);
+    let figures = &mut common.figures;
     figures.time(Measure::Produce, sent.meant_ns, took(sent.meant_ns), 1);
     figures.time(
         Measure::ProduceService,
@@ -331,10 +336,17 @@ fn done(sent: &Sent, common: &mut Common, now_ns: u64) {
         took(sent.sent_ns),
         1,
     );
-    if let Some(second) = figures.at(now_ns) {
-        second.produced += 1;
-        second.produced_records += sent.records;
-        second.produced_bytes += sent.bytes;
+    count(sent, common, now_ns);
+}
+
+/// A Produce request is done, as far as anybody will know.
+fn count(sent: &Sent, common: &mut Common, now_ns: u64) {
+    common.bytes += sent.bytes;
+    common.produced_records += sent.records;
+    if let Some(slice) = common.figures.at(now_ns) {
+        slice.produced += 1;
+        slice.produced_records += sent.records;
+        slice.produced_bytes += sent.bytes;
     }
 }
 
@@ -498,13 +510,13 @@ impl Consumer {
             return;
         };
         let is_tail = self.reading == Reading::Tail;
-        if let Some(second) = common.figures.at(now_ns) {
+        if let Some(slice) = common.figures.at(now_ns) {
             if is_tail {
-                second.tail_fetches += 1;
-                second.tail_bytes += asked.bytes;
+                slice.tail_fetches += 1;
+                slice.tail_bytes += asked.bytes;
             } else {
-                second.fetches += 1;
-                second.fetched_bytes += asked.bytes;
+                slice.fetches += 1;
+                slice.fetched_bytes += asked.bytes;
             }
         }
         let Reading::There(way) = self.reading else {
@@ -532,5 +544,177 @@ impl Consumer {
                 self.is_done = left.all(|((_, next), end)| next >= end);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SECOND_NS;
+    use crate::load::{Producers, Set};
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    const MS: u64 = 1_000_000;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (peer, _) = listener.accept().expect("accepts");
+        (stream, peer)
+    }
+
+    fn common(templates: &Templates) -> Common<'_> {
+        let mut figures = Figures::new(SECOND_NS);
+        figures.begin(0);
+        Common {
+            templates: Some(templates),
+            figures,
+            tail_records: 0,
+            produced_records: 0,
+            bytes: 0,
+            low_water_max: 1,
+        }
+    }
+
+    fn milliseconds(common: &Common, measure: Measure) -> Vec<u64> {
+        let all = common.figures.total(measure).expect("counted");
+        all.iter_recorded()
+            .map(|it| it.value_iterated_to() / MS)
+            .collect()
+    }
+
+    #[test]
+    fn what_was_due_and_found_no_room_counts_from_when_it_was_due() {
+        let producers = Producers::closed(
+            1,
+            Set::Records {
+                count: 2,
+                value_bytes: 50,
+            },
+        );
+        let templates = Templates::new(&producers, 1);
+        let mut common = common(&templates);
+        let (stream, mut peer) = pair();
+        let mut connection = Connection::producer(stream, 0, &producers, 1);
+        // Three are due, and the broker answers the first after 200 ms.
+        for meant_ms in [0, 10, 20] {
+            connection.due(&mut common, meant_ms * MS, meant_ms * MS);
+        }
+        connection.flush().expect("sends");
+        let mut buffer = [0; 1024];
+        for (at, (answered_ms, refilled_ms)) in
+            [(200, 200), (201, 201), (205, 205)].into_iter().enumerate()
+        {
+            peer.write_all(&wire::produce_answer(1 + at as i32, 0, 0))
+                .expect("answers");
+            connection
+                .receive(&mut common, &mut buffer, || answered_ms * MS)
+                .expect("an answer");
+            assert_eq!(
+                connection.refill(&mut common, false, refilled_ms * MS),
+                at < 2
+            );
+            connection.flush().expect("sends");
+        }
+        assert!(connection.is_idle());
+        assert_eq!(common.produced_records, 6);
+        assert_eq!(milliseconds(&common, Measure::Produce), [185, 191, 200]);
+        assert_eq!(milliseconds(&common, Measure::ProduceService), [1, 4, 200]);
+    }
+
+    #[test]
+    fn what_is_never_answered_counts_with_the_time_it_waited() {
+        let producers = Producers::closed(
+            1,
+            Set::Records {
+                count: 1,
+                value_bytes: 50,
+            },
+        );
+        let templates = Templates::new(&producers, 1);
+        let mut common = common(&templates);
+        let (stream, _peer) = pair();
+        let mut connection = Connection::producer(stream, 0, &producers, 1);
+        connection.due(&mut common, 0, 0);
+        connection.due(&mut common, 100 * MS, 100 * MS);
+        connection.give_up(&mut common.figures, 500 * MS);
+        assert_eq!(common.figures.unanswered, 2);
+        assert_eq!(milliseconds(&common, Measure::Produce), [400, 500]);
+    }
+
+    #[test]
+    fn an_error_and_a_foreign_answer_end_the_load() {
+        let producers = Producers::closed(
+            1,
+            Set::Records {
+                count: 1,
+                value_bytes: 50,
+            },
+        );
+        let templates = Templates::new(&producers, 1);
+        let mut refused = wire::produce_answer(1, 0, 0);
+        let error_at = refused.len() - 4 - 24 - 2;
+        refused[error_at..error_at + 2].copy_from_slice(&6i16.to_be_bytes());
+        for (answer, why) in [
+            (refused, "error 6"),
+            (wire::produce_answer(2, 0, 0), "none"),
+        ] {
+            let mut common = common(&templates);
+            let (stream, mut peer) = pair();
+            let mut connection = Connection::producer(stream, 0, &producers, 1);
+            connection.due(&mut common, 0, 0);
+            peer.write_all(&answer).expect("answers");
+            let result = connection.receive(&mut common, &mut [0; 1024], || 1);
+            assert!(result.is_err_and(|error| error.to_string().contains(why)));
+        }
+    }
+
+    #[test]
+    fn a_tail_consumer_times_records_by_their_stamps_and_asks_on_where_they_end() {
+        let producers = Producers {
+            is_stamped: true,
+            ..Producers::closed(
+                1,
+                Set::Records {
+                    count: 4,
+                    value_bytes: 50,
+                },
+            )
+        };
+        let templates = Templates::new(&producers, 1);
+        let mut common = common(&templates);
+        let record = crate::batch::Record {
+            key: None,
+            value: &[0; 50],
+        };
+        let set = crate::batch::RecordSet::new([record], crate::batch::Codec::None);
+        let mut bytes = set.bytes.clone();
+        set.stamp(&mut bytes[..set.stamped_bytes()], 300 * MS, 1);
+        bytes[..8].copy_from_slice(&7i64.to_be_bytes());
+        let (stream, mut peer) = pair();
+        let reader = Reader::new(templates.stamp_at, true);
+        let mut connection = Connection::tail(stream, vec![(0, 7)], reader);
+        assert!(connection.refill(&mut common, true, 0));
+        let mut answer = wire::fetch_answer(1, 0, 8, bytes.len());
+        answer.extend(&bytes);
+        peer.write_all(&answer).expect("answers");
+        connection
+            .receive(&mut common, &mut [0; 4096], || 450 * MS)
+            .expect("an answer");
+        assert_eq!(common.tail_records, 1);
+        assert_eq!(milliseconds(&common, Measure::EndToEnd), [150]);
+        let Role::Consumer(consumer) = &connection.role else {
+            panic!("it is one");
+        };
+        assert_eq!(consumer.partitions, [(0, 8)]);
+        // The same batch again is before what was asked for; one further on means that some are missing.
+        assert!(connection.refill(&mut common, true, 0));
+        let mut answer = wire::fetch_answer(2, 0, 8, bytes.len());
+        bytes[..8].copy_from_slice(&9i64.to_be_bytes());
+        answer.extend(&bytes);
+        peer.write_all(&answer).expect("answers");
+        let result = connection.receive(&mut common, &mut [0; 4096], || 1);
+        assert!(result.is_err_and(|error| error.to_string().contains("8 to 9 are missing")));
     }
 }

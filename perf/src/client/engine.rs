@@ -147,7 +147,7 @@ pub fn run(
     for result in results {
         parts.push(result?);
     }
-    Ok(together(&shared, parts))
+    Ok(together(load, &shared, parts))
 }
 
 /// What a thread brings home.
@@ -160,9 +160,9 @@ struct Part {
     events: Vec<(u64, String)>,
 }
 
-fn together(shared: &Shared, parts: Vec<Part>) -> Outcome {
+fn together(load: &Load, shared: &Shared, parts: Vec<Part>) -> Outcome {
     let (begin_ns, end_ns) = (shared.begin_ns.load(Relaxed), shared.end_ns.load(Relaxed));
-    let mut figures = Figures::new();
+    let mut figures = Figures::new(load.slice_ms * 1_000_000);
     figures.begin(begin_ns);
     let mut outcome = Outcome {
         figures,
@@ -343,7 +343,7 @@ impl<'a> Engine<'a> {
             connections,
             common: Common {
                 templates,
-                figures: Figures::new(),
+                figures: Figures::new(load.slice_ms * 1_000_000),
                 tail_records: 0,
                 produced_records: 0,
                 bytes: 0,

@@ -1,8 +1,9 @@
-//! What is counted while a load runs: histograms and sums by second, merged over threads at the end.
+//! What is counted while a load runs: histograms and sums by slice of time (a second, as a rule), merged
+//! over threads at the end.
 //!
 //! Latency is counted from the time a request was *meant* to be sent, service time from when it was
-//! sent. A request belongs to the second in which it was meant to be sent; bytes and requests belong to
-//! the second in which they were done.
+//! sent. A request belongs to the slice in which it was meant to be sent; bytes and requests belong to
+//! the slice in which they were done.
 
 use crate::clock::SECOND_NS;
 use hdrhistogram::Histogram;
@@ -51,9 +52,9 @@ impl Measure {
     }
 }
 
-/// Sums of one second.
+/// Sums of one slice.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize)]
-pub struct Second {
+pub struct Slice {
     /// Produce requests answered (with acks=0: handed to the kernel).
     pub produced: u64,
     /// Records in them.
@@ -70,9 +71,9 @@ pub struct Second {
     pub fetched_bytes: u64,
 }
 
-impl Second {
+impl Slice {
     /// Adds another's sums.
-    pub fn add(&mut self, other: &Second) {
+    pub fn add(&mut self, other: &Slice) {
         self.produced += other.produced;
         self.produced_records += other.produced_records;
         self.produced_bytes += other.produced_bytes;
@@ -87,21 +88,23 @@ impl Second {
 pub struct Figures {
     start_ns: u64,
     end_ns: u64,
-    /// By second since the measuring began.
-    pub seconds: Vec<Second>,
-    /// By second, then as in [`Measure::ALL`].
+    slice_ns: u64,
+    /// By slice since the measuring began.
+    pub slices: Vec<Slice>,
+    /// By slice, then as in [`Measure::ALL`].
     histograms: Vec<[Option<Histogram<u64>>; 5]>,
     /// Requests that got no answer before the load gave up.
     pub unanswered: u64,
 }
 
 impl Figures {
-    /// Nothing is counted before [`Figures::begin`].
-    pub fn new() -> Figures {
+    /// Slices of so many ns; nothing is counted before [`Figures::begin`].
+    pub fn new(slice_ns: u64) -> Figures {
         Figures {
             start_ns: u64::MAX,
             end_ns: u64::MAX,
-            seconds: Vec::new(),
+            slice_ns,
+            slices: Vec::new(),
             histograms: Vec::new(),
             unanswered: 0,
         }
@@ -119,24 +122,29 @@ impl Figures {
 
     /// Counts one time, `times` over, of something meant for `meant_ns`.
     pub fn time(&mut self, measure: Measure, meant_ns: u64, took_ns: u64, times: u64) {
-        if let Some(second) = self.second_of(meant_ns) {
-            let histogram = self.histograms[second][measure as usize].get_or_insert_with(empty);
+        if let Some(slice) = self.slice_of(meant_ns) {
+            let histogram = self.histograms[slice][measure as usize].get_or_insert_with(empty);
             histogram.saturating_record_n(took_ns.max(1), times);
         }
     }
 
-    /// The sums of the second in which `at_ns` lies, if it counts.
-    pub fn at(&mut self, at_ns: u64) -> Option<&mut Second> {
-        let second = self.second_of(at_ns)?;
-        Some(&mut self.seconds[second])
+    /// The sums of the slice in which `at_ns` lies, if it counts.
+    pub fn at(&mut self, at_ns: u64) -> Option<&mut Slice> {
+        let slice = self.slice_of(at_ns)?;
+        Some(&mut self.slices[slice])
+    }
+
+    /// How long a slice is, s.
+    pub fn slice_s(&self) -> f64 {
+        self.slice_ns as f64 / SECOND_NS as f64
     }
 
     /// Adds another thread's figures of the same load.
     pub fn merge(&mut self, other: &Figures) {
         self.start_ns = self.start_ns.min(other.start_ns);
         self.unanswered += other.unanswered;
-        self.grow(other.seconds.len());
-        for (into, from) in self.seconds.iter_mut().zip(&other.seconds) {
+        self.grow(other.slices.len());
+        for (into, from) in self.slices.iter_mut().zip(&other.slices) {
             into.add(from);
         }
         for (into, from) in self.histograms.iter_mut().zip(&other.histograms) {
@@ -149,42 +157,42 @@ impl Figures {
         }
     }
 
-    /// All seconds of a measure in one histogram, ns; `None` if nothing was counted.
+    /// All slices of a measure in one histogram, ns; `None` if nothing was counted.
     pub fn total(&self, measure: Measure) -> Option<Histogram<u64>> {
         let mut total: Option<Histogram<u64>> = None;
-        for (_, histogram) in self.by_second(measure) {
+        for (_, histogram) in self.by_slice(measure) {
             let total = total.get_or_insert_with(empty);
             total.add(histogram).expect("the bounds are the same");
         }
         total
     }
 
-    /// The histograms of a measure, with their second.
-    pub fn by_second(&self, measure: Measure) -> impl Iterator<Item = (usize, &Histogram<u64>)> {
+    /// The histograms of a measure, with the number of their slice.
+    pub fn by_slice(&self, measure: Measure) -> impl Iterator<Item = (usize, &Histogram<u64>)> {
         let histograms = self.histograms.iter().enumerate();
-        histograms.filter_map(move |(second, all)| Some((second, all[measure as usize].as_ref()?)))
+        histograms.filter_map(move |(slice, all)| Some((slice, all[measure as usize].as_ref()?)))
     }
 
-    /// The sums of all seconds.
-    pub fn sums(&self) -> Second {
-        let mut sums = Second::default();
-        self.seconds.iter().for_each(|it| sums.add(it));
+    /// The sums of all slices.
+    pub fn sums(&self) -> Slice {
+        let mut sums = Slice::default();
+        self.slices.iter().for_each(|it| sums.add(it));
         sums
     }
 
-    fn second_of(&mut self, at_ns: u64) -> Option<usize> {
+    fn slice_of(&mut self, at_ns: u64) -> Option<usize> {
         if at_ns < self.start_ns || at_ns >= self.end_ns {
             return None;
         }
-        let second = ((at_ns - self.start_ns) / SECOND_NS) as usize;
-        self.grow(second + 1);
-        Some(second)
+        let slice = ((at_ns - self.start_ns) / self.slice_ns) as usize;
+        self.grow(slice + 1);
+        Some(slice)
     }
 
-    fn grow(&mut self, seconds: usize) {
-        if self.seconds.len() < seconds {
-            self.seconds.resize(seconds, Second::default());
-            self.histograms.resize_with(seconds, Default::default);
+    fn grow(&mut self, slices: usize) {
+        if self.slices.len() < slices {
+            self.slices.resize(slices, Slice::default());
+            self.histograms.resize_with(slices, Default::default);
         }
     }
 }
@@ -199,7 +207,7 @@ mod tests {
 
     #[test]
     fn only_what_was_meant_for_the_measured_time_counts_and_threads_add_up() {
-        let mut figures = Figures::new();
+        let mut figures = Figures::new(SECOND_NS);
         figures.time(Measure::Produce, 5, 1, 1);
         figures.begin(SECOND_NS);
         figures.time(Measure::Produce, SECOND_NS - 1, 1, 1);
@@ -209,7 +217,7 @@ mod tests {
         figures.time(Measure::Produce, 4 * SECOND_NS, 1, 1);
         assert!(figures.at(4 * SECOND_NS).is_none());
         figures.at(2 * SECOND_NS).expect("it counts").produced += 4;
-        let mut other = Figures::new();
+        let mut other = Figures::new(SECOND_NS);
         other.begin(SECOND_NS);
         other.time(Measure::Produce, SECOND_NS, 9_000, 1);
         other.at(SECOND_NS).expect("it counts").produced += 1;
@@ -218,9 +226,9 @@ mod tests {
         assert_eq!(total.len(), 4);
         assert!(total.max().abs_diff(9_000) < 16);
         assert_eq!(figures.sums().produced, 5);
-        let by_second: Vec<_> = figures.by_second(Measure::Produce).collect();
-        assert_eq!(by_second.len(), 2);
-        assert_eq!((by_second[0].0, by_second[0].1.len()), (0, 2));
+        let by_slice: Vec<_> = figures.by_slice(Measure::Produce).collect();
+        assert_eq!(by_slice.len(), 2);
+        assert_eq!((by_slice[0].0, by_slice[0].1.len()), (0, 2));
         assert!(figures.total(Measure::Fetch).is_none());
     }
 }

@@ -16,7 +16,7 @@ mod schedule;
 mod templates;
 
 pub use engine::{Mark, Outcome, Probe, run};
-pub use figures::{Figures, Measure, Second};
+pub use figures::{Figures, Measure, Slice};
 pub use schedule::Arrivals;
 
 use fetched::{Event, Reader};

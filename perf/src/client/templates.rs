@@ -200,3 +200,138 @@ pub fn murmur2(key: &[u8]) -> u32 {
     hash = hash.wrapping_mul(M);
     hash ^ hash >> 15
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{self, Header};
+    use crate::corpus::Corpus;
+    use bytes::Bytes;
+    use kafka_protocol::messages::{ProduceRequest, RequestHeader};
+    use kafka_protocol::protocol::Decodable;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    /// What is sent for the requests 0 to `count`.
+    fn sent(
+        producers: &Producers,
+        partitions: i32,
+        count: usize,
+    ) -> Vec<(RequestHeader, ProduceRequest)> {
+        let templates = Templates::new(producers, partitions);
+        let mut outgoing = Outgoing::default();
+        for turn in 0..count {
+            let to = Addressed {
+                correlation: turn as i32,
+                partition: turn as i32 % partitions,
+                meant_ns: 1_000 + turn as u64,
+            };
+            templates.put(turn, to, &mut outgoing);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (mut peer, _) = listener.accept().expect("accepts");
+        let reader = std::thread::spawn(move || {
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).map(|_| got)
+        });
+        assert!(outgoing.flush(&stream).expect("sends"));
+        drop(stream);
+        let got = reader.join().expect("no panic").expect("reads");
+        let mut rest = &got[..];
+        let mut requests = Vec::new();
+        while let Some((prefix, more)) = rest.split_at_checked(4) {
+            let (frame, more) = more.split_at(wire::i32_at(prefix, 0) as usize);
+            let mut bytes = Bytes::copy_from_slice(frame);
+            let header = RequestHeader::decode(&mut bytes, 1).expect("a header");
+            let request = ProduceRequest::decode(&mut bytes, wire::PRODUCE.1).expect("a request");
+            assert!(bytes.is_empty(), "the frame is as long as it says");
+            requests.push((header, request));
+            rest = more;
+        }
+        assert_eq!(requests.len(), count);
+        requests
+    }
+
+    fn set_of(request: &ProduceRequest, partition: usize) -> Bytes {
+        let data = &request.topic_data[0].partition_data[partition];
+        data.records.clone().expect("a record set")
+    }
+
+    #[test]
+    fn small_and_large_requests_are_whole_and_go_where_they_should() {
+        for set in [
+            Set::Records {
+                count: 3,
+                value_bytes: 100,
+            },
+            Set::Bytes(1 << 10),
+            Set::Bytes(300 << 10),
+        ] {
+            let producers = Producers {
+                is_stamped: true,
+                acks: -1,
+                ..Producers::closed(1, set)
+            };
+            let stamp_at = Templates::new(&producers, 5)
+                .stamp_at
+                .expect("sets are stamped");
+            for (turn, (header, request)) in sent(&producers, 5, 70).iter().enumerate() {
+                assert_eq!(header.correlation_id, turn as i32);
+                assert_eq!(request.acks, -1);
+                assert_eq!(
+                    request.topic_data[0].partition_data[0].index,
+                    turn as i32 % 5
+                );
+                let bytes = set_of(request, 0);
+                assert!(batch::is_intact(&bytes), "request {turn}");
+                assert_eq!(wire::i64_at(&bytes, stamp_at), 1_000 + turn as i64);
+                if let Set::Bytes(size) = set {
+                    assert_eq!(bytes.len(), size);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn records_with_keys_are_where_their_keys_say() {
+        let set = Set::Records {
+            count: 50,
+            value_bytes: 100,
+        };
+        let producers = Producers {
+            spread: Spread::Keys(1_000),
+            is_stamped: true,
+            corpus: Corpus::Compressible,
+            ..Producers::closed(1, set)
+        };
+        for (_, request) in sent(&producers, 8, 10) {
+            let mut records = 0;
+            for (at, partition) in request.topic_data[0].partition_data.iter().enumerate() {
+                let mut bytes = set_of(&request, at);
+                assert!(batch::is_intact(&bytes));
+                records += Header::read(&bytes).expect("a header").records;
+                let read = kafka_protocol::records::RecordBatchDecoder::decode(&mut bytes);
+                for record in read.expect("a batch").records {
+                    let key = record.key.expect("a key");
+                    let hash = murmur2(&key) & 0x7fff_ffff;
+                    assert_eq!(hash as i32 % 8, partition.index);
+                }
+            }
+            assert_eq!(records, 50);
+        }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_javas_producer() {
+        // From Kafka's UtilsTest.testMurmur2.
+        for (key, hash) in [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("abc", 479_470_107),
+        ] {
+            assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");
+        }
+    }
+}

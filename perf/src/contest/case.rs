@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A closed loop without a bound in bytes is taken to move no more than this, bytes/s.
 const CLOSED_BYTES_PER_S: f64 = 1e9;
 /// Requests a second that no broker exceeds here.
-const CLOSED_REQUESTS_PER_S: f64 = 1e6;
+const CLOSED_REQUESTS_PER_S: f64 = 4e5;
 /// More memory than this is not warmed.
 const WARMED_BYTES_MAX: u64 = 6 << 30;
 

@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 
 /// The topic of partitions that do nothing.
 const IDLE_TOPIC: &str = "perf-idle";
-/// Partitions made by one request: a broker may make no more at once.
-const MADE_AT_ONCE: i32 = 1_000;
 /// How long records that nobody acknowledges may take until they are there.
 const UNACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the most that a load reaches is measured, before it runs at a share of that.
@@ -34,6 +32,8 @@ const COMPILE_SECONDS: f64 = 8.0;
 pub struct Setup {
     /// The directory under test.
     pub directory: PathBuf,
+    /// How many cores this process was given.
+    pub cores: usize,
     /// The core of limits and Millstream.
     pub server_core: CoreId,
     /// The cores of the client.
@@ -80,6 +80,14 @@ impl System {
     /// Whether it is somebody else's broker, which runs in fewer rounds where a case says so.
     pub fn is_peer(&self) -> bool {
         matches!(self, System::Kafka(..) | System::Peer(_))
+    }
+
+    /// Apache Kafka, if it is that.
+    pub fn as_kafka(&self) -> Option<&Kafka> {
+        match self {
+            System::Kafka(kafka, _) => Some(kafka),
+            _ => None,
+        }
     }
 
     /// Whether it can run this case.
@@ -217,10 +225,10 @@ fn compile(setup: &Setup, running: &Running) -> Result<()> {
 fn clear(running: &Running, case: &Case) -> Result<()> {
     let mut admin = Admin::connect(running.address)?;
     admin.delete(TOPIC)?;
-    for (name, _) in idle_topics(case.idle_partitions) {
-        admin.delete(&name)?;
+    match case.idle_partitions {
+        0 => Ok(()),
+        _ => admin.delete(IDLE_TOPIC),
     }
-    Ok(())
 }
 
 fn on_broker(
@@ -231,7 +239,9 @@ fn on_broker(
     data: Option<&Path>,
 ) -> Result<Measured> {
     let mut admin = Admin::connect(running.address)?;
-    make_idle(&mut admin, case.idle_partitions)?;
+    if case.idle_partitions > 0 {
+        admin.create(IDLE_TOPIC, case.idle_partitions, &[])?;
+    }
     let config = case.topic.iter().map(|it| (it.0.as_str(), it.1.as_str()));
     // What a run leaves behind is gone before the next.
     let config: Vec<_> = config.chain([("file.delete.delay.ms", "100")]).collect();
@@ -293,20 +303,6 @@ fn tailed(load: &Load, measured: &mut Measured) {
         let missing = expected.saturating_sub(outcome.tail_records);
         measured.numbers.insert(Quantity::NotTailed, missing as f64);
     }
-}
-
-/// The topics of so many partitions that nobody uses, and how many each has.
-fn idle_topics(partitions: i32) -> impl Iterator<Item = (String, i32)> {
-    let topics = (partitions + MADE_AT_ONCE - 1) / MADE_AT_ONCE;
-    (0..topics).map(move |at| {
-        let made = (partitions - at * MADE_AT_ONCE).min(MADE_AT_ONCE);
-        (format!("{IDLE_TOPIC}-{at}"), made)
-    })
-}
-
-/// Makes so many partitions that nobody uses.
-pub fn make_idle(admin: &mut Admin, partitions: i32) -> Result<()> {
-    idle_topics(partitions).try_for_each(|(name, made)| admin.create(&name, made, &[]))
 }
 
 /// Fills every partition with batches of one record.

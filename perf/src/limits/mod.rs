@@ -1,6 +1,6 @@
 //! What the machine can do in the same shape without a broker.
 //!
-//! [`serve`] is a server of one thread that speaks just enough of Produce and Fetch to be driven by the
+//! [`serve()`] is a server of one thread that speaks just enough of Produce and Fetch to be driven by the
 //! very client that drives the brokers, and does the least that one of its [`Kind`] must do.
 
 mod disk;

@@ -234,18 +234,24 @@ impl Server {
         if connection.buffer.is_empty() {
             connection.buffer = self.pool.pop().unwrap_or_else(|| vec![0; BUFFER_BYTES_MIN]);
         }
-        connection.make_room()?;
-        let count = match connection
-            .stream
-            .read(&mut connection.buffer[connection.received..])
-        {
-            Ok(0) => return Ok(false),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        connection.received += count;
+        // One frame after the other: a connection is read until its frame is whole or nothing more is there,
+        // so that few buffers are under way and stay in the cache.
+        loop {
+            connection.make_room()?;
+            let room = connection.buffer.len() - connection.received;
+            let into = &mut connection.buffer[connection.received..];
+            let count = match (&connection.stream).read(into) {
+                Ok(0) => return Ok(false),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            connection.received += count;
+            if count < room || connection.has_frame() {
+                break;
+            }
+        }
         while let Some(prefix) =
             connection.buffer[..connection.received].get(connection.taken..connection.taken + 4)
         {
@@ -361,6 +367,11 @@ impl Server {
 }
 
 impl Connection {
+    /// The frame at the start of the buffer is whole.
+    fn has_frame(&self) -> bool {
+        self.received >= 4 && 4 + wire::i32_at(&self.buffer, 0) as u32 as usize <= self.received
+    }
+
     /// The frame that has begun, which is at the start of the buffer, will fit into it.
     fn make_room(&mut self) -> Result<()> {
         assert_eq!(self.taken, 0, "what was answered is gone from the buffer");

@@ -1,5 +1,5 @@
 //! Raw data. For each case: `<case>.json` with every number of every round, and for each system
-//! `<case>.<system>.hlog`, a log of histograms (one per second and measure, V2, compressed, ns) and
+//! `<case>.<system>.hlog`, a log of histograms (one per slice of time and measure, V2, compressed, ns) and
 //! `<case>.<system>.<measure>.hgrm`, percentiles of all rounds together (us), as HdrHistogram's own
 //! tools write and read them.
 
@@ -71,7 +71,8 @@ fn round(run: &Measured) -> Value {
         value.insert("began_unix_s".into(), json!(began.as_secs_f64()));
         value.insert("seconds".into(), json!(outcome.seconds));
         value.insert("client_cpu_s".into(), json!(outcome.client_cpu_s));
-        value.insert("by_second".into(), json!(outcome.figures.seconds));
+        value.insert("slice_s".into(), json!(outcome.figures.slice_s()));
+        value.insert("by_slice".into(), json!(outcome.figures.slices));
         value.insert("events".into(), json!(outcome.events));
     }
     value
@@ -98,23 +99,24 @@ fn write_log(into: &mut Vec<u8>, runs: &Runs) -> Result<()> {
             .began
             .duration_since(first.began)
             .unwrap_or_default();
-        for (second, measure, histogram) in by_second(&outcome.figures) {
-            let at = start + Duration::from_secs(second as u64);
+        let slice = Duration::from_secs_f64(outcome.figures.slice_s());
+        for (number, measure, histogram) in by_slice(&outcome.figures) {
+            let at = start + slice * number as u32;
             let tag = Tag::new(measure.name());
-            log.write_histogram(histogram, at, Duration::from_secs(1), tag)
+            log.write_histogram(histogram, at, slice, tag)
                 .map_err(|error| Error::other(error.to_string()))?;
         }
     }
     Ok(())
 }
 
-fn by_second(figures: &Figures) -> Vec<(usize, Measure, &Histogram<u64>)> {
+fn by_slice(figures: &Figures) -> Vec<(usize, Measure, &Histogram<u64>)> {
     let all = Measure::ALL.into_iter().flat_map(|measure| {
-        let seconds = figures.by_second(measure);
-        seconds.map(move |(second, histogram)| (second, measure, histogram))
+        let slices = figures.by_slice(measure);
+        slices.map(move |(number, histogram)| (number, measure, histogram))
     });
     let mut all: Vec<_> = all.collect();
-    all.sort_by_key(|(second, measure, _)| (*second, *measure as usize));
+    all.sort_by_key(|(number, measure, _)| (*number, *measure as usize));
     all
 }
 
@@ -166,7 +168,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn runs() -> Runs {
-        let mut figures = Figures::new();
+        let mut figures = Figures::new(SECOND_NS);
         figures.begin(SECOND_NS);
         for at in 0..1_000u64 {
             figures.time(

@@ -27,8 +27,8 @@ pub struct Machine {
     pub settings: Vec<(String, String)>,
     /// The commit of this repository, and whether files differ from it.
     pub commit: String,
-    /// What `java -version` says, if Apache Kafka runs.
-    pub java: Option<String>,
+    /// How Apache Kafka runs, if it does.
+    pub kafka: Option<String>,
     /// How perf was called.
     pub command: String,
 }
@@ -47,7 +47,7 @@ const SETTINGS: [&str; 8] = [
 
 impl Machine {
     /// This one.
-    pub fn this(setup: &Setup, has_kafka: bool) -> Machine {
+    pub fn this(setup: &Setup, kafka: Option<&Kafka>) -> Machine {
         let cpuinfo = text("/proc/cpuinfo");
         let field = |name: &str| {
             let line = cpuinfo.lines().find(|line| line.starts_with(name));
@@ -55,7 +55,6 @@ impl Machine {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let cores = core_affinity::get_core_ids().unwrap_or_default().len();
         let memory = text("/proc/meminfo");
         let memory = memory
             .lines()
@@ -78,7 +77,7 @@ impl Machine {
             .collect();
         Machine {
             date: said("date", &["+%F %H:%M"]),
-            processor: format!("{cores} x {}", field("model name")),
+            processor: format!("{} x {}", setup.cores, field("model name")),
             is_virtual: field("flags").split(' ').any(|it| it == "hypervisor"),
             memory: format!("{:.0} GiB", kibibytes as f64 / (1 << 20) as f64),
             kernel: said("uname", &["-sr"]),
@@ -90,7 +89,7 @@ impl Machine {
             ),
             settings: settings.collect(),
             commit: said("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
-            java: has_kafka.then(Kafka::java_version),
+            kafka: kafka.map(Kafka::describe),
             command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         }
     }
@@ -166,7 +165,7 @@ mod tests {
             cores: String::new(),
             settings: Vec::new(),
             commit: String::new(),
-            java: None,
+            kafka: None,
             command: String::new(),
         };
         assert_eq!(machine.slug(None), "2026-01-31-2-amd-epyc-9r45-vm");

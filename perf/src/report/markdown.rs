@@ -8,7 +8,6 @@ use super::table::{self, Table};
 use super::{files, plots};
 use crate::contest::{CaseResult, Contest};
 use crate::scenario::{Plot, Scenario};
-use crate::system::KAFKA_SETTINGS;
 use std::fmt::Write as _;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -211,14 +210,8 @@ impl Report {
             "again",
             &format!("`cargo run --release -p perf -- {}`", machine.command),
         );
-        if let Some(java) = &machine.java {
-            line(
-                "Apache Kafka",
-                &format!(
-                    "4.2.0, {java}, `{}`, its sample server.properties, all cores",
-                    KAFKA_SETTINGS.join(" ")
-                ),
-            );
+        if let Some(kafka) = &machine.kafka {
+            line("Apache Kafka", kafka);
         }
         for (path, value) in &machine.settings {
             line(&format!("`{path}`"), value);
@@ -230,13 +223,14 @@ impl Report {
 const HOW: &str = "\
 Numbers are medians over the rounds, the least and the most in brackets. In each round every system runs
 once, in an order that turns; before each run as much memory as it may touch is written and unlinked.
-Limits and Millstream (one shard) have one core, the client another; Apache Kafka may use all cores. A
+Limits and Millstream (one shard) have one core, the client another; which cores Apache Kafka may use
+stands above. It runs on from case to case, so that its code is compiled, and is stopped in between. A
 limit is a bare server under the same client: echo receives and answers; append also takes the CRC and
 appends with one vectored write per round of events; sendfile sends a header and a slice of a file.
 Latency counts from when a request was meant to be sent. CPU is that of the server's process with all of
 its threads. A client with (!) was busy nearly all of the time: it, and not the server, may have been
-measured. Closed loops are sleeping clients, open loops spinning ones, with Poisson arrivals, unless a
-case says otherwise.
+measured. A client sleeps when it has nothing to do, and the arrivals of an open loop are a Poisson
+process, unless a case says otherwise.
 
 ";
 

@@ -193,7 +193,7 @@ pub fn by_size(path: &Path, title: &str, results: &[&CaseResult]) -> Result<()> 
     })
 }
 
-/// What happened when: bytes, and p50 and p99 of each second, with the events. Of the last round.
+/// What happened when: bytes, and p50, p99 and the greatest of each slice, with the events. Of the last round.
 pub fn over_time(path: &Path, result: &CaseResult) -> Result<()> {
     let measure = match result
         .systems
@@ -234,11 +234,16 @@ fn one_over_time<'a>(
     let Some(outcome) = runs.runs.last().and_then(|run| run.outcome.as_ref()) else {
         return Ok(());
     };
-    let seconds = &outcome.figures.seconds;
-    let rate = |of: fn(&crate::client::Second) -> u64| -> Vec<(f64, f64)> {
-        let rates = seconds.iter().enumerate();
+    let slice_s = outcome.figures.slice_s();
+    // The last one, which is shorter, would look like a loss.
+    let whole = (outcome.seconds / slice_s).round().max(1.0) as usize;
+    let slices = &outcome.figures.slices;
+    let slices = &slices[..whole.min(slices.len())];
+    let middle = |at: usize| (at as f64 + 0.5) * slice_s;
+    let rate = |of: fn(&crate::client::Slice) -> u64| -> Vec<(f64, f64)> {
+        let rates = slices.iter().enumerate();
         rates
-            .map(|(at, it)| (at as f64 + 0.5, of(it) as f64 / 1e6))
+            .map(|(at, it)| (middle(at), of(it) as f64 / 1e6 / slice_s))
             .collect()
     };
     let produced = rate(|it| it.produced_bytes);
@@ -249,17 +254,17 @@ fn one_over_time<'a>(
         .map(|it| it.1)
         .fold(1.0, f64::max);
     let quantile = |quantile: f64| -> Vec<(f64, f64)> {
-        let all = outcome.figures.by_second(measure);
-        all.map(|(at, it)| (at as f64 + 0.5, it.value_at_quantile(quantile) as f64 / 1e3))
+        let all = outcome.figures.by_slice(measure).filter(|it| it.0 < whole);
+        all.map(|(at, it)| (middle(at), it.value_at_quantile(quantile) as f64 / 1e3))
             .collect()
     };
     let (median, slow, slowest) = (quantile(0.5), quantile(0.99), quantile(1.0));
     let most = slowest.iter().map(|it| it.1).fold(10.0, f64::max);
     let least = median.iter().map(|it| it.1).fold(most, f64::min);
-    let end = seconds.len().max(1) as f64;
+    let end = slices.len().max(1) as f64 * slice_s;
     let mut chart = ChartBuilder::on(area)
         .margin(10)
-        .caption(&runs.system, (FONT, 17))
+        .margin_top(34)
         .x_label_area_size(40)
         .y_label_area_size(76)
         .right_y_label_area_size(66)
@@ -271,6 +276,7 @@ fn one_over_time<'a>(
         .light_line_style(TRANSPARENT)
         .x_desc("s")
         .y_desc("us")
+        .y_labels(5)
         .y_label_formatter(&|us| short(*us))
         .label_style((FONT, 14))
         .axis_desc_style((FONT, 14))
@@ -281,30 +287,26 @@ fn one_over_time<'a>(
         .label_style((FONT, 14))
         .axis_desc_style((FONT, 14))
         .draw()?;
-    let rates = [
-        ("produced MB/s", produced, RGBColor(150, 190, 150)),
-        ("drained MB/s", fetched, RGBColor(200, 170, 110)),
+    let colour = colour(&runs.system);
+    let styles = [
+        ("p50", colour.stroke_width(1)),
+        ("p99", colour.stroke_width(2)),
+        ("greatest", colour.mix(0.35).stroke_width(4)),
     ];
-    for (name, line, colour) in rates {
+    let rate_styles = [
+        ("produced MB/s", RGBColor(150, 190, 150).stroke_width(3)),
+        ("drained MB/s", RGBColor(200, 170, 110).stroke_width(3)),
+    ];
+    let mut shown = Vec::new();
+    for ((name, style), line) in rate_styles.into_iter().zip([produced, fetched]) {
         if line.iter().any(|it| it.1 > 0.0) {
-            chart
-                .draw_secondary_series(LineSeries::new(line, colour.stroke_width(3)))?
-                .label(name)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(3))
-                });
+            chart.draw_secondary_series(LineSeries::new(line, style))?;
+            shown.push((name, style));
         }
     }
-    let colour = colour(&runs.system);
-    for (name, line, width) in [("p50", median, 1), ("p99", slow, 2), ("max", slowest, 3)] {
-        let style = match name {
-            "max" => colour.mix(0.35).stroke_width(width),
-            _ => colour.stroke_width(width),
-        };
-        chart
-            .draw_series(LineSeries::new(line, style).point_size(2))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+    for ((name, style), line) in styles.into_iter().zip([median, slow, slowest]).rev() {
+        chart.draw_series(LineSeries::new(line, style))?;
+        shown.push((name, style));
     }
     let range: Range<f64> = least * 0.7..most * 2.5;
     for (at, (when, what)) in outcome.events.iter().enumerate() {
@@ -322,13 +324,15 @@ fn one_over_time<'a>(
         };
         chart.draw_series([Text::new(words, (*when, height), style)])?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(GRID)
-        .label_font((FONT, 13))
-        .draw()
+    // In a row above: there is no place inside that no line crosses.
+    let name = TextStyle::from((FONT, 17)).color(&colour);
+    area.draw_text(&runs.system, &name, (80, 10))?;
+    for (at, (name, style)) in shown.into_iter().rev().enumerate() {
+        let x = 250 + 140 * at as i32;
+        area.draw(&PathElement::new([(x, 18), (x + 24, 18)], style))?;
+        area.draw_text(name, &TextStyle::from((FONT, 14)), (x + 30, 10))?;
+    }
+    Ok(())
 }
 
 /// What a case is about.

@@ -122,6 +122,15 @@ const COLUMNS: [(&str, Quantity); 20] = [
     ("unanswered", Quantity::Unanswered),
     ("not tailed", Quantity::NotTailed),
 ];
+/// Columns whose spread is that of another or says nothing.
+const IN_PASSING: [Quantity; 6] = [
+    Quantity::GigabytesPerS,
+    Quantity::MaxUs,
+    Quantity::SwitchesPerRequest,
+    Quantity::ResidentMb,
+    Quantity::ClientBusy,
+    Quantity::ServiceP999Us,
+];
 /// Columns that are shown only where they are not all zero.
 const TROUBLES: [Quantity; 2] = [Quantity::Unanswered, Quantity::NotTailed];
 
@@ -153,7 +162,11 @@ pub fn case(result: &CaseResult) -> String {
             let is_bound = *quantity == Quantity::ClientBusy
                 && spread.is_some_and(|it| it.median > CLIENT_BUSY_MAX);
             let mark = if is_bound { " (!)" } else { "" };
-            row.push(with_spread(spread) + mark);
+            let cell = match spread {
+                Some(it) if IN_PASSING.contains(quantity) => number(it.median),
+                _ => with_spread(spread),
+            };
+            row.push(cell + mark);
         }
         table.row(row);
     }

@@ -19,8 +19,8 @@ pub fn scenario() -> Scenario {
     };
     let mut load = Load::producing(PARTITIONS, producers);
     load.tails = 4;
-    load.spin_us = None;
     load.measure.seconds = 10.0;
+    load.slice_ms = 100;
     load.readers = Some(Readers {
         connections: 4,
         fetch_bytes: 1 << 20,

@@ -43,6 +43,9 @@ pub fn scenario() -> Scenario {
 pub fn stall() -> Scenario {
     let mut case = rate("open-5k-stall", 5_000.0, 4.0);
     case.title.push_str(", the server stopped for 200 ms");
+    if let Some(load) = case.load_mut() {
+        load.slice_ms = 100;
+    }
     case.stall = Some(Stall { at_s: 2.0, ms: 200 });
     Scenario {
         name: "stall",

@@ -17,7 +17,8 @@ pub fn scenario() -> Scenario {
         };
         let mut load = open(Load::producing(PARTITIONS, producers), SETS_PER_S);
         load.tails = 1;
-        load.measure.seconds = 4.0;
+        load.measure.seconds = 5.0;
+        load.slice_ms = 100;
         let title = format!(
             "{SETS_PER_S} sets of 16 KiB a second into segments of {} MiB",
             segment_bytes >> 20

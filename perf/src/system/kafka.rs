@@ -2,6 +2,7 @@
 
 use super::{Process, Running};
 use crate::admin::Admin;
+use core_affinity::CoreId;
 use std::io::{Error, Result};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -33,11 +34,14 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 pub struct Kafka {
     root: PathBuf,
     jars: PathBuf,
+    /// Where it may run, if not everywhere.
+    core: Option<CoreId>,
 }
 
 impl Kafka {
-    /// Fetches the jars, pinned by their hashes, as the tests with clients do.
-    pub fn fetch(root: &Path) -> Result<Kafka> {
+    /// Fetches the jars, pinned by their hashes, as the tests with clients do. It will run on `core`, or on
+    /// all.
+    pub fn fetch(root: &Path, core: Option<CoreId>) -> Result<Kafka> {
         let cache = match std::env::var_os("CACHE") {
             Some(cache) => PathBuf::from(cache),
             None => root.join("target/clients"),
@@ -53,10 +57,11 @@ impl Kafka {
         Ok(Kafka {
             root: root.to_owned(),
             jars: cache.join("jars"),
+            core,
         })
     }
 
-    /// Starts it with its data in `directory`, on all cores, and waits until it answers.
+    /// Starts it with its data in `directory` and waits until it answers.
     pub fn start(&self, directory: &Path) -> Result<Running> {
         let (address, mut process) = self.begin(directory)?;
         wait_until_it_answers(&mut process, address)?;
@@ -98,7 +103,7 @@ impl Kafka {
             .arg(self.jars.join("*"))
             .arg("kafka.Kafka")
             .arg(&file);
-        let process = Process::start(command, None, &directory.join("broker.log"))?;
+        let process = Process::start(command, self.core, &directory.join("broker.log"))?;
         Ok((SocketAddr::from(([127, 0, 0, 1], port)), process))
     }
 
@@ -123,8 +128,21 @@ impl Kafka {
         }
     }
 
+    /// How it runs, in a line.
+    pub fn describe(&self) -> String {
+        let cores = match self.core {
+            Some(core) => format!("core {}", core.id),
+            None => "all cores".to_owned(),
+        };
+        format!(
+            "4.2.0, {}, `{}`, its sample server.properties, on {cores}",
+            Kafka::java_version(),
+            KAFKA_SETTINGS.join(" ")
+        )
+    }
+
     /// What the Java that runs it says of itself.
-    pub fn java_version() -> String {
+    fn java_version() -> String {
         let output = Command::new("java").arg("-version").output();
         output.map_or_else(
             |_| String::new(),
