@@ -39,6 +39,12 @@ pub fn list(
     response.topics[0].partitions.remove(0)
 }
 
+/// The versions that look up by time and tell an epoch: 0, which old librdkafka asks for ends with, does
+/// neither.
+fn by_time() -> impl Iterator<Item = i16> {
+    versions(ApiKey::LIST_OFFSETS).filter(|version| *version > 0)
+}
+
 #[test]
 fn behaviour_20_a_time_finds_the_first_record_at_or_after_it_and_not_the_start_of_its_batch() {
     let broker = broker::shared();
@@ -56,7 +62,7 @@ fn behaviour_20_a_time_finds_the_first_record_at_or_after_it_and_not_the_start_o
             let times = [base + start, base + start + 10, base + start + 20];
             client.append(&topic, 0, batch_at(codec, &times));
         }
-        for version in versions(ApiKey::LIST_OFFSETS) {
+        for version in by_time() {
             for (asked, offset, time) in [
                 (base - 1000, 0, base),
                 (base, 0, base),
@@ -86,7 +92,7 @@ fn behaviour_21_an_unknown_leader_epoch_is_minus_1_and_never_0() {
     let unknown = placed(plain(0, &["a"]), 0, -1);
     let (broker, topic) = left_behind::start(&directory, &[(0, vec![unknown])], None);
     let mut client = broker.client();
-    for version in versions(ApiKey::LIST_OFFSETS) {
+    for version in by_time() {
         for time in [time_of(0), time_of(0) + 1] {
             let it = list(&mut client, version, &topic, 0, time);
             assert_eq!(it.error_code, ErrorCode::NONE);
