@@ -11,9 +11,14 @@ impl Offset {
     /// What Kafka writes where no offset is known.
     pub const UNKNOWN: Offset = Offset(-1);
 
-    /// The offset `records` further on.
+    /// No log goes on beyond this one: bytes that say otherwise are damaged. What is left above it is
+    /// room to count in.
+    pub const MAX: Offset = Offset(i64::MAX - (1 << 32));
+
+    /// The offset `records` further on. Damaged bytes may say any number, so it stops at the ends of an
+    /// i64.
     pub const fn plus(self, records: i64) -> Offset {
-        Offset(self.0 + records)
+        Offset(self.0.saturating_add(records))
     }
 }
 

@@ -17,6 +17,8 @@ mod completion;
 mod configs;
 mod consume;
 mod failure;
+#[doc(hidden)]
+pub mod foreign;
 mod log;
 mod machine;
 mod output;

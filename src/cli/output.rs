@@ -3,14 +3,14 @@
 
 use super::failure::Failure;
 use serde_json::Value;
-use std::io::{BufWriter, Stdout, Write, stdout};
+use std::io::{BufWriter, Write, stdout};
 
 /// Bytes gathered before a write.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Where a command's results go.
 pub(super) struct Out {
-    writer: BufWriter<Stdout>,
+    writer: BufWriter<Box<dyn Write>>,
     /// Whether a program reads them.
     pub(super) json: bool,
 }
@@ -18,8 +18,13 @@ pub(super) struct Out {
 impl Out {
     /// Standard output.
     pub(super) fn new(json: bool) -> Out {
+        Out::to(Box::new(stdout()), json)
+    }
+
+    /// Somewhere else.
+    pub(super) fn to(writer: Box<dyn Write>, json: bool) -> Out {
         Out {
-            writer: BufWriter::with_capacity(BUFFER_BYTES, stdout()),
+            writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
             json,
         }
     }

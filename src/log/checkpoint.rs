@@ -18,7 +18,7 @@ pub fn parse_offsets(file: &str) -> Option<OffsetCheckpoint> {
         let mut words = line.split(' ');
         let topic = words.next().filter(|topic| !topic.is_empty())?;
         let partition = i32::try_from(number(words.next()?)?).ok()?;
-        let offset = Offset(number(words.next()?)?);
+        let offset = offset(words.next()?)?;
         if words.next().is_some() {
             return None;
         }
@@ -80,6 +80,13 @@ pub(super) fn number(word: &str) -> Option<i64> {
     digits.then(|| word.parse().ok()).flatten()
 }
 
+/// An offset that a log can have.
+pub(super) fn offset(word: &str) -> Option<Offset> {
+    number(word)
+        .map(Offset)
+        .filter(|offset| *offset <= Offset::MAX)
+}
+
 /// A checkpoint's text from its entries.
 pub(super) fn text(entries: impl Iterator<Item = String>) -> String {
     let mut count = 0;
@@ -101,7 +108,7 @@ mod tests {
         let mut offsets = OffsetCheckpoint::new();
         offsets.insert(("d-lo".into(), 0), Offset(1));
         assert_eq!(offsets_text(&offsets), "0\n1\nd-lo 0 1\n");
-        offsets.insert(("a.b_c".into(), 12), Offset(i64::MAX));
+        offsets.insert(("a.b_c".into(), 12), Offset::MAX);
         assert_eq!(parse_offsets(&offsets_text(&offsets)), Some(offsets));
         assert_eq!(parse_offsets(""), Some(OffsetCheckpoint::new()));
     }
@@ -117,6 +124,7 @@ mod tests {
             "0\n1\nt -1 1\n",
             "0\n99999999999\nt 0 1\n",
             "0\n1\nt 0 99999999999999999999\n",
+            "0\n1\nt 0 9223372036854775807\n",
             "x",
         ] {
             assert_eq!(parse_offsets(bad), None, "{bad:?}");

@@ -4,7 +4,7 @@
 //! Epochs and start offsets both ascend strictly. The newest epoch is kept even while it has no
 //! records: to forget it would send a follower round in circles.
 
-use super::checkpoint::{lines, number, text};
+use super::checkpoint::{lines, number, offset, text};
 use crate::types::{LeaderEpoch, Offset};
 
 /// An epoch and the offset at which it began.
@@ -31,7 +31,7 @@ impl Epochs {
             let (epoch, start) = line.split_once(' ')?;
             let entry = EpochStart {
                 epoch: LeaderEpoch(i32::try_from(number(epoch)?).ok()?),
-                start: Offset(number(start)?),
+                start: offset(start)?,
             };
             let ascends = epochs
                 .entries
@@ -169,6 +169,7 @@ mod tests {
             "1\n0\n",
             "0\n2\n0 1\n",
             "0\n1\n0 x\n",
+            "0\n1\n0 9223372036854775807\n",
             "0\n2\n1 5\n0 6\n",
             "0",
         ] {

@@ -36,9 +36,6 @@ pub enum Stage {
     Deleted,
 }
 
-/// No base above this is believed: offsets within its segment would not fit an i64.
-const BASE_MAX: i64 = i64::MAX - (1 << 32);
-
 const KINDS: [(FileKind, &str); 5] = [
     (FileKind::Log, ".log"),
     (FileKind::Index, ".index"),
@@ -69,8 +66,8 @@ pub fn parse_file_name(name: &str) -> Option<(Offset, FileKind, Stage)> {
         .iter()
         .find_map(|(kind, suffix)| Some((name.strip_suffix(suffix)?, *kind)))?;
     let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let base = plain.then(|| digits.parse().ok()).flatten()?;
-    (base <= BASE_MAX).then_some((Offset(base), kind, stage))
+    let base = Offset(plain.then(|| digits.parse().ok()).flatten()?);
+    (base <= Offset::MAX).then_some((base, kind, stage))
 }
 
 /// What a start does to a partition's directory before it opens segments, in this order: unlink,

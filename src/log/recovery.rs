@@ -13,10 +13,14 @@ use super::names::FileKind;
 use super::producers::{Marker, Producers};
 use super::scan::{Source, Walk, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
+use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
 use crate::types::{LeaderEpoch, Offset, Timestamp};
 use bytes::Bytes;
 use std::{fmt, io};
+
+/// The largest segment: an index has 31 bits for a position, and so has `segment.bytes`.
+const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// The files of one segment.
 pub struct SegmentFiles<'a> {
@@ -140,7 +144,8 @@ pub enum Fault {
     NotWhole,
     /// Its bytes are not those that were written.
     Crc,
-    /// Its offsets do not follow the ones before, or do not belong into the segment.
+    /// Its offsets do not follow the ones before, or do not belong into the segment: they may be those of
+    /// the next.
     Offsets,
 }
 
@@ -230,8 +235,16 @@ impl std::error::Error for LoadError {}
 /// Opens a log (Kafka's `LogLoader`). Reads; what has to be written comes back.
 ///
 /// # Errors
-/// A file could not be read. Nothing may be cut or deleted then.
+/// A file could not be read, or is none of ours. Nothing may be cut or deleted then.
 pub fn load(config: LogConfig, mut files: Files<'_>, now: Timestamp) -> Result<Loaded, LoadError> {
+    if let Some(huge) = files
+        .segments
+        .iter()
+        .find(|it| it.log.length() > SEGMENT_BYTES_MAX)
+    {
+        let why = io::Error::new(io::ErrorKind::FileTooLarge, "no segment has 2 GiB");
+        return Err(failed(huge.base, FileKind::Log)(why));
+    }
     files.segments.sort_by_key(|segment| segment.base);
     files.snapshots.sort_by_key(|(offset, _)| *offset);
     let mut loading = Loading {
@@ -401,6 +414,10 @@ impl Loading<'_> {
         let from = after.saturating_sub(1);
         let base = self.files.segments[from].base;
         let mut producers = self.producers_at(base.max(log_start), log_start)?;
+        // Of batches that are read again only those are believed.
+        let snapshots = self.files.snapshots.iter().map(|(offset, _)| *offset);
+        self.bad_snapshots
+            .extend(snapshots.filter(|offset| *offset > producers.end()));
         let mut segments = Vec::with_capacity(count);
         let mut aborted = Vec::new();
         for at in 0..from {
@@ -540,6 +557,7 @@ impl Loading<'_> {
     ) -> Result<Read, LoadError> {
         let files = &self.files.segments[at];
         let base = files.base;
+        let next = self.files.segments.get(at + 1).map(|next| next.base);
         let length = files.log.length();
         let mut walk = Walk::whole(files.log, length);
         let mut tail = Tail::new(&self.config, base, self.now);
@@ -558,9 +576,8 @@ impl Loading<'_> {
                 read.fault = Some(Fault::NotWhole);
                 break;
             };
-            let fits = header.base_offset >= read.end
-                && header.last_offset().0 - base.0 <= i64::from(i32::MAX);
-            if !fits {
+            let reaches_over = next.is_some_and(|next| header.last_offset() >= next);
+            if !follows(&header, base, read.end) || reaches_over {
                 read.fault = Some(Fault::Offsets);
                 break;
             }
@@ -756,7 +773,7 @@ impl Loading<'_> {
                 let indexed = expected
                     .take()
                     .is_none_or(|last| last == header.last_offset());
-                indexed && header.base_offset >= end
+                indexed && follows(header, base, end)
             }) else {
                 return Ok(None);
             };
@@ -928,12 +945,14 @@ fn assign_newer(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
     }
 }
 
+/// Whether a batch's offsets can be: behind those before it, and near enough to the segment's base for
+/// its index. No CRC covers the base offset.
+fn follows(header: &Header, base: Offset, end: Offset) -> bool {
+    header.base_offset >= end && header.last_offset().0 - base.0 <= i64::from(i32::MAX)
+}
+
 /// How a transaction ended, if the batch says so.
-fn marker(
-    walk: &mut Walk<'_>,
-    position: u64,
-    header: &crate::batch::Header,
-) -> io::Result<Option<Marker>> {
+fn marker(walk: &mut Walk<'_>, position: u64, header: &Header) -> io::Result<Option<Marker>> {
     match header.is_control() && header.has_producer() {
         true => Ok(Marker::parse(walk.control_body(position, header)?)),
         false => Ok(None),

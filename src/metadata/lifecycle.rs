@@ -63,6 +63,13 @@ pub fn bootstrap<'a>(from: &[MetadataRecord<'a>]) -> Vec<MetadataRecord<'a>> {
     records
 }
 
+/// Drops what a transaction has begun that nobody ends any more.
+pub fn abort_transaction() -> MetadataRecord<'static> {
+    MetadataRecord::AbortTransaction(AbortTransactionRecord {
+        reason: Some("Controller failover".into()),
+    })
+}
+
 /// The features of a new cluster, as `bootstrap.checkpoint` holds them: metadata.version first.
 pub fn bootstrap_features() -> Vec<MetadataRecord<'static>> {
     FEATURES
@@ -94,11 +101,7 @@ pub fn start(state: &State, identity: &Identity) -> Vec<Vec<MetadataRecord<'stat
     );
     let mut batches = Vec::new();
     if image.in_transaction() {
-        batches.push(vec![MetadataRecord::AbortTransaction(
-            AbortTransactionRecord {
-                reason: Some("Controller failover".into()),
-            },
-        )]);
+        batches.push(vec![abort_transaction()]);
     }
     if version >= CONTROLLER_REGISTRATION {
         batches.push(vec![register_controller(&Controller {

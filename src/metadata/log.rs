@@ -419,10 +419,11 @@ pub fn parse_snapshot_name(name: &str) -> Option<LogPosition> {
     if end.len() != 20 || epoch.len() != 10 || !digits(end) || !digits(epoch) {
         return None;
     }
-    Some(LogPosition {
+    let position = LogPosition {
         end: Offset(end.parse().ok()?),
         epoch: LeaderEpoch(epoch.parse().ok()?),
-    })
+    };
+    (position.end <= Offset::MAX).then_some(position)
 }
 
 /// A record with its offset, or a control record.

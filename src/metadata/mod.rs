@@ -42,8 +42,8 @@ pub use image::{
     UNASSIGNED_DIRECTORY,
 };
 pub use lifecycle::{
-    Identity, PRODUCER_ID_BLOCK, allocate_producer_ids, assign_directories, bootstrap,
-    bootstrap_features, start, stop,
+    Identity, PRODUCER_ID_BLOCK, abort_transaction, allocate_producer_ids, assign_directories,
+    bootstrap, bootstrap_features, start, stop,
 };
 pub use log::{
     BOOTSTRAP_FILE, DIRECTORY, LogFault, Quorum, State, VoterNode, encode_batch,
@@ -56,7 +56,7 @@ pub use quotas::{
 };
 pub use replay::ReplayError;
 pub use snapshot::snapshot_records;
-pub use takeover::{Refused, check_directories, check_state};
+pub use takeover::{Refused, check_bootstrap, check_directories, check_state};
 pub use topics::{
     ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic, Refusal,
     TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment, check_topic_name, create_topics,

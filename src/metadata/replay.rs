@@ -103,7 +103,7 @@ impl Image {
                 record.value.as_deref(),
             ),
             MetadataRecord::FeatureLevel(record) => {
-                self.features_epoch += 1;
+                self.features_epoch = self.features_epoch.saturating_add(1);
                 let features = Arc::make_mut(&mut self.features);
                 match record.feature_level {
                     0 => features.remove(&*record.name),
@@ -333,6 +333,10 @@ impl Image {
                 )));
             }
         };
+        if record.leader_epoch < 0 {
+            let epoch = record.leader_epoch;
+            return Err(error(format!("partition {index} has leader epoch {epoch}")));
+        }
         let partition = Partition {
             replicas: nodes(&record.replicas),
             directories,
@@ -393,7 +397,7 @@ impl Image {
                 for partition in topic.partitions.values_mut().filter(|p| has_any(p)) {
                     partition.elr.clear();
                     partition.last_known_elr.clear();
-                    partition.partition_epoch += 1;
+                    partition.partition_epoch = partition.partition_epoch.saturating_add(1);
                 }
                 Ok(())
             })?;

@@ -3,9 +3,11 @@
 
 use super::files::MetaProperties;
 use super::image::METADATA_VERSION;
-use super::log::State;
+use super::log::{BOOTSTRAP_FILE, State};
 use super::versions::{CONTROLLED_SHUTDOWN, FEATURES, KRAFT_VERSION, LATEST};
+use crate::limits::METADATA_BATCH_RECORDS_MAX;
 use crate::types::{NodeId, Uuid};
+use crate::wire::MetadataRecord;
 use std::fmt;
 
 /// Why a data directory is not served. The text says what to do.
@@ -47,6 +49,8 @@ pub enum Refused {
         /// Its level.
         level: i16,
     },
+    /// `bootstrap.checkpoint` holds what no new cluster begins with.
+    Bootstrap(String),
 }
 
 impl fmt::Display for Refused {
@@ -100,6 +104,10 @@ impl fmt::Display for Refused {
                 "metadata.version is at level {level}, this release knows {CONTROLLED_SHUTDOWN} to \
                  {LATEST}: change it with Apache Kafka (kafka-features)"
             ),
+            Refused::Bootstrap(what) => write!(
+                f,
+                "{BOOTSTRAP_FILE} holds {what}: format the directory anew (kafka-storage format)"
+            ),
             Refused::Feature { name, level } => write!(
                 f,
                 "the feature {name} is finalized at level {level}, which this release does not know: \
@@ -134,6 +142,35 @@ pub fn check_directories(
         }
     }
     Ok(())
+}
+
+/// Checks the records that a new log is to begin with: features, settings and credentials are what
+/// Kafka's own tools write. Nothing else could be, in a log that has no topics and no brokers yet.
+///
+/// # Errors
+/// [`Refused::Bootstrap`].
+pub fn check_bootstrap(records: &[MetadataRecord<'_>]) -> Result<(), Refused> {
+    // With the transaction around them they are one batch.
+    if records.len() > METADATA_BATCH_RECORDS_MAX / 2 {
+        return Err(Refused::Bootstrap(format!("{} records", records.len())));
+    }
+    let other = records.iter().find(|record| {
+        !matches!(
+            record,
+            MetadataRecord::FeatureLevel(_)
+                | MetadataRecord::Config(_)
+                | MetadataRecord::UserScramCredential(_)
+                | MetadataRecord::ZkMigrationState(_)
+                | MetadataRecord::NoOp(_)
+        )
+    });
+    match other {
+        Some(other) => Err(Refused::Bootstrap(format!(
+            "a record of type {}",
+            other.record_type()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks what the metadata log leads to. `directory` is the id of the directory that holds it;

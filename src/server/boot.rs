@@ -307,6 +307,17 @@ fn open_metadata(
     // Brought into order first, read second: what is read is what stays.
     let mut found = open(Offset(0))?;
     let mut state = read_state(disk, &path, &found.log).map_err(|error| fault(&error))?;
+    let end = state.position.end;
+    if found.log.log_end() < end {
+        // A log that ends before its snapshot does begins anew behind it, as in Kafka.
+        found = open(end)?;
+    }
+    if found.log.log_end() != end {
+        let found = found.log.log_end();
+        return Err(fault(&format_args!(
+            "its records end at {end}, its files say {found}: restore the directory from a copy"
+        )));
+    }
     let quorum_path = path.join(QuorumState::NAME);
     let quorum_state = match files::read_if_there(disk, &quorum_path)
         .map_err(|error| fault(&error))?
@@ -326,8 +337,7 @@ fn open_metadata(
         metadata::check_state(&state, config.node_id, Some(own.id), voters)
             .map_err(|refused| fault(&refused))?;
     }
-    let last_epoch = quorum_state.as_ref().map_or(0, |it| it.epoch);
-    let epoch = LeaderEpoch(state.position.epoch.0.max(last_epoch) + 1);
+    let epoch = state.next_epoch(quorum_state.as_ref());
 
     let kraft_version_1 = is_new && state.quorum.voters.is_none() || state.quorum.kraft_version > 0;
     let quorum_state = QuorumState {
@@ -363,7 +373,15 @@ fn open_metadata(
             .map(metadata::read_bootstrap)
             .transpose();
         let from = from.map_err(|error| fault(&error))?.unwrap_or_default();
+        metadata::check_bootstrap(&from).map_err(|refused| fault(&refused))?;
+        if opening.state.image.in_transaction() {
+            // Of a first start that did not come to its end.
+            opening.append(&[metadata::abort_transaction()]);
+        }
         opening.append(&metadata::bootstrap(&from));
+        // What the file says is not written into the log before it is known that it can be served.
+        metadata::check_state(&opening.state, config.node_id, Some(own.id), None)
+            .map_err(|refused| fault(&refused))?;
     }
     for batch in metadata::start(&opening.state, &identity) {
         opening.append(&batch);

@@ -15,6 +15,7 @@ use crate::types::{Offset, Timestamp};
 use clap::Args;
 use serde_json::json;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Shows batches, records, index entries, producer snapshots and checkpoints.
@@ -43,8 +44,8 @@ pub(super) struct Dump {
 }
 
 impl Dump {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let mut out = Out::new(self.json);
+    pub(super) fn print(self, writer: Box<dyn Write>) -> Result<(), Failure> {
+        let mut out = Out::to(writer, self.json);
         for path in &self.path {
             if path.is_dir() {
                 self.directory(&mut out, path)?;

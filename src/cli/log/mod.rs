@@ -11,6 +11,7 @@ mod verify;
 
 use super::failure::Failure;
 use clap::{Args, Subcommand};
+use std::io::{Write, stdout};
 
 /// Shows and checks log directories, partitions and single files, offline.
 #[derive(Args)]
@@ -27,9 +28,14 @@ enum Command {
 
 impl LogFiles {
     pub(super) fn run(self) -> Result<(), Failure> {
+        self.print(Box::new(stdout()))
+    }
+
+    /// Runs the command and prints to `writer`.
+    pub(super) fn print(self, writer: Box<dyn Write>) -> Result<(), Failure> {
         match self.command {
-            Command::Dump(dump) => dump.run(),
-            Command::Verify(verify) => verify.run(),
+            Command::Dump(dump) => dump.print(writer),
+            Command::Verify(verify) => verify.print(writer),
         }
     }
 }

@@ -20,6 +20,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Checks CRCs, offsets, indexes and checkpoints; exits with 1 if anything is wrong.
@@ -52,7 +53,7 @@ struct Findings {
 }
 
 impl Verify {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn print(self, writer: Box<dyn Write>) -> Result<(), Failure> {
         let mut findings = Findings {
             shallow: self.shallow,
             ..Findings::default()
@@ -63,7 +64,7 @@ impl Verify {
                 false => findings.file(path)?,
             }
         }
-        findings.show(self.json)
+        findings.show(Out::to(writer, self.json))
     }
 }
 
@@ -422,9 +423,8 @@ impl Findings {
         Ok(())
     }
 
-    fn show(self, json: bool) -> Result<(), Failure> {
-        let mut out = Out::new(json);
-        if json {
+    fn show(self, mut out: Out) -> Result<(), Failure> {
+        if out.json {
             let problems: Vec<Value> = self
                 .problems
                 .iter()

@@ -18,9 +18,57 @@ use input::{Lines, Next, Syntax};
 use partitioner::{Chooser, Partitioner};
 use send::{Acks, Rules, Sender};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::PathBuf;
+
+/// The lines of an input that comes in these parts.
+pub(super) fn lines_of(
+    parts: Vec<Vec<u8>>,
+    delimiter: Option<&[u8]>,
+) -> Result<Vec<Vec<u8>>, String> {
+    /// Gives its parts one read at a time, or what there is room for.
+    struct Parts(VecDeque<Vec<u8>>);
+
+    impl Read for Parts {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let Some(mut part) = self.0.pop_front() else {
+                return Ok(0);
+            };
+            let count = part.len().min(into.len());
+            let rest = part.split_off(count);
+            into[..count].copy_from_slice(&part);
+            if !rest.is_empty() {
+                self.0.push_front(rest);
+            }
+            Ok(count)
+        }
+    }
+
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    let parts = Parts(parts.collect());
+    let mut lines = Lines::new(Box::new(parts), delimiter.map(<[u8]>::to_vec));
+    let mut found = Vec::new();
+    loop {
+        match lines.next() {
+            Next::Line(line) => found.push(line),
+            Next::Wait => lines.fill().map_err(|failure| failure.to_string())?,
+            Next::End => return Ok(found),
+        }
+    }
+}
+
+/// What a line is: a JSON object, or headers, a key up to a colon and a value.
+pub(super) fn record_of(line: &[u8], json: bool) -> Result<(), String> {
+    let syntax = Syntax {
+        key_separator: Some(b":".to_vec()),
+        headers: true,
+        null: Some(b"NULL".to_vec()),
+        json,
+    };
+    syntax.record(line).map(|_| ())
+}
 
 /// Sends lines as records.
 #[derive(Args)]

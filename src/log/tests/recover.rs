@@ -88,3 +88,87 @@ fn a_torn_tail_is_cut_wherever_it_is_torn() {
         finds_all(&mut store, 0, 24);
     }
 }
+
+#[test]
+fn a_base_offset_that_is_far_off_is_not_believed_after_a_clean_stop() {
+    let (config, mut disk, size) = stopped();
+    // The base offset of the last batch, which no CRC covers, and the index entry that leads to it.
+    let last = 2 * size as usize;
+    disk.log(18)[last..last + 8].copy_from_slice(&(i64::MAX - 1).to_be_bytes());
+    disk.files.insert((Offset(18), FileKind::Index), Vec::new());
+    let loaded = disk.load(config, 24, true);
+    assert_eq!(loaded.cut, Some((Offset(18), 2 * size)));
+    assert_eq!(
+        loaded.found,
+        [Found::Cut {
+            segment: Offset(18),
+            position: 2 * size,
+            bytes: size,
+            fault: Fault::Offsets,
+            durable: true
+        }]
+    );
+    let mut store = disk.open(loaded);
+    finds_all(&mut store, 0, 22);
+    let next = store.append(&from_producer(6, 0, 0, 2)).unwrap();
+    assert_eq!(next.base_offset, Offset(22));
+}
+
+#[test]
+fn a_segment_that_is_larger_than_any_is_not_opened() {
+    struct Huge;
+    impl Source for Huge {
+        fn length(&self) -> u64 {
+            1 << 31
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+            panic!("its length says enough");
+        }
+    }
+    let files = Files {
+        segments: vec![SegmentFiles {
+            base: Offset(0),
+            log: &Huge,
+            modified: NOW,
+            index: None,
+            timeindex: None,
+            txnindex: None,
+        }],
+        snapshots: Vec::new(),
+        epochs: None,
+        recovery_point: Offset(0),
+        log_start: Offset(0),
+        clean: false,
+    };
+    let error = load(config(), files, NOW).unwrap_err();
+    assert_eq!(error.error.kind(), io::ErrorKind::FileTooLarge);
+}
+
+#[test]
+fn a_batch_that_reaches_into_the_next_segment_is_where_a_recovery_cuts() {
+    let (config, mut disk, size) = stopped();
+    let last = 2 * size as usize;
+    disk.log(6)[last..last + 8].copy_from_slice(&15_i64.to_be_bytes());
+    let loaded = disk.load(config, 6, false);
+    assert_eq!(loaded.cut, Some((Offset(6), 2 * size)));
+    assert_eq!(loaded.drop_segments, [Offset(12), Offset(18)]);
+    assert_eq!(loaded.log.log_end(), Offset(10));
+    finds_all(&mut disk.open(loaded), 0, 10);
+}
+
+#[test]
+fn a_snapshot_of_batches_that_a_recovery_does_not_find_goes() {
+    let (config, mut disk, _) = stopped();
+    // The batches of 18 to 23 are gone without a trace, and a later segment is there.
+    disk.log(18).clear();
+    disk.files.insert((Offset(30), FileKind::Log), Vec::new());
+    assert!(disk.files.contains_key(&(Offset(24), FileKind::Snapshot)));
+    let loaded = disk.load(config.clone(), 18, false);
+    assert_eq!(loaded.drop_snapshots, [Offset(24)]);
+    assert_eq!(loaded.log.log_end(), Offset(30));
+    let known = loaded.log.producer_states();
+    assert_eq!(known[0].last_sequence, 17);
+    let store = disk.open(loaded);
+    let again = store.close().load(config, 30, true);
+    assert_eq!(again.log.producer_states(), known);
+}

@@ -1,0 +1,5 @@
+//! `batches` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::run("batches", input));
