@@ -16,6 +16,7 @@ var codecs = map[string]sarama.CompressionCodec{
 }
 
 func TestEveryCodecAndAcknowledgementCarriesEverySize(t *testing.T) {
+	harness.AwaitProducerIDs(t)
 	acks := map[string]func(*sarama.Config){
 		"all":    func(c *sarama.Config) { c.Producer.RequiredAcks = sarama.WaitForAll },
 		"leader": func(c *sarama.Config) { c.Producer.RequiredAcks = sarama.WaitForLocal },

@@ -72,6 +72,22 @@ func NewTopic(t testing.TB, partitions int32, config map[string]string) string {
 	}
 }
 
+// AwaitProducerIDs returns when the broker hands out producer ids. Apache Kafka refuses the first for a moment, which
+// old clients do not look at.
+func AwaitProducerIDs(t testing.TB) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(Broker(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if id, _, err := client.ProducerID(ctx); err != nil || id < 0 {
+		t.Fatalf("producer id %d, %v", id, err)
+	}
+}
+
 // Stored is what the broker's file says of a batch.
 type Stored struct {
 	Codec      string
