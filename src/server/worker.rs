@@ -24,7 +24,7 @@ use crate::net::{
 use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
 use crate::types::{Now, ShardId};
-use crate::wire::Refusal;
+use crate::wire::{ApiKey, ErrorCode, Refusal};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -550,7 +550,9 @@ impl Worker {
         };
         let (api, code) = (refusal.api, refusal.code);
         let client = live.session.client_id.as_deref();
-        if code.is_ordinary() || !self.complaints.is_news(now, client, api, code) {
+        // With that refusal a newer client learns which version to ask with (KIP-511).
+        let negotiates = api == ApiKey::API_VERSIONS && code == ErrorCode::UNSUPPORTED_VERSION;
+        if negotiates || code.is_ordinary() || !self.complaints.is_news(now, client, api, code) {
             return;
         }
         if self.complaints.may_say(now) {
