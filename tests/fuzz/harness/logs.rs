@@ -36,36 +36,8 @@ pub fn run(data: &[u8]) {
     };
     drop(log);
     let disk = MemoryDisk::with(&damage);
-    let dump = |what: &str, disk: &MemoryDisk| {
-        println!("-- {what}");
-        for (p, c) in disk.files() {
-            println!(
-                "{} {} {}",
-                p.display(),
-                c.len(),
-                if p.to_string_lossy().contains("check") {
-                    String::from_utf8_lossy(&c).into_owned().replace("\n", "|")
-                } else {
-                    String::new()
-                }
-            );
-            if p.to_string_lossy().ends_with(".log") {
-                for (at, h) in millstream::batch::scan(&c) {
-                    println!(
-                        "   {at} base {} last {} producer {} epoch {} seq {} control {}",
-                        h.base_offset,
-                        h.last_offset(),
-                        h.producer_id,
-                        h.producer_epoch,
-                        h.base_sequence,
-                        h.is_control()
-                    );
-                }
-            }
-        }
-    };
-    dump("damage", &disk);
-    println!("{} {} {}", point.clean, point.recovery, point.start);
+    // Nothing may be left of it.
+    let _ = disk.create_directory(Path::new(DIRECTORY));
     let size: usize = damage.values().map(Vec::len).sum();
     let (mut log, recovered) = within(6 * size + OPEN_BYTES, || open(&disk, &config, point));
     // Damage that a clean stop has vouched for is not looked for; a recovery leaves none.
@@ -74,13 +46,6 @@ pub fn run(data: &[u8]) {
         recovery: recovered,
         start: log.log_start(),
     };
-    dump("opened", &disk);
-    println!(
-        "{} {} {:?}",
-        log.log_start(),
-        log.log_end(),
-        log.producer_states()
-    );
     if !point.clean {
         same(&log, &open(&disk, &config, killed(&log)).0);
     }
@@ -93,13 +58,6 @@ pub fn run(data: &[u8]) {
     let file = active(&disk, &log);
     let sealed = log.close_files();
     files::seal(&disk, Path::new(DIRECTORY), &sealed, &file).expect("memory takes it");
-    dump("stopped", &disk);
-    println!(
-        "{} {} {:?}",
-        log.log_start(),
-        log.log_end(),
-        log.producer_states()
-    );
     let stopped = Point {
         clean: true,
         recovery: log.log_end(),
