@@ -146,11 +146,11 @@ impl Load {
             is_fanned_out: false,
             readers: None,
             warm_up: Until {
-                seconds: 0.5,
+                seconds: 0.4,
                 bytes: None,
             },
             measure: Until {
-                seconds: 2.0,
+                seconds: 1.5,
                 bytes: None,
             },
             spin_us: Some(0),

@@ -6,7 +6,7 @@
 //! freed. So before every run, whoever's it is, at least what it will write is written and unlinked.
 
 use std::fs::{File, read_dir};
-use std::io::{Result, Write};
+use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
 
 /// Writes so many bytes to a file in `directory` and unlinks it.
@@ -19,18 +19,30 @@ pub fn memory(directory: &Path, bytes: u64) -> Result<()> {
     written
 }
 
-/// Takes all files below `directory` out of the page cache.
+/// Takes all files below `directory` out of the page cache. A running broker may remove some meanwhile.
 pub fn drop_page_cache(directory: &Path) -> Result<()> {
     for entry in read_dir(directory)? {
         let path = entry?.path();
-        if path.is_dir() {
-            drop_page_cache(&path)?;
-        } else {
-            let file = File::open(&path)?;
-            // Dirty pages stay where they are.
-            file.sync_all()?;
-            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        let dropped = match path.is_dir() {
+            true => drop_page_cache(&path),
+            false => drop_pages(&path),
+        };
+        match dropped {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other?,
         }
     }
     Ok(())
+}
+
+fn drop_pages(path: &Path) -> Result<()> {
+    let file = File::open(path)?;
+    // Dirty pages would stay where they are.
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(
+        &file,
+        0,
+        None,
+        rustix::fs::Advice::DontNeed,
+    )?)
 }

@@ -144,10 +144,19 @@ pub fn run(
         results
     });
     let mut parts = Vec::new();
+    let mut failures = Vec::new();
     for result in results {
-        parts.push(result?);
+        match result {
+            Ok(part) => parts.push(part),
+            Err(error) => failures.push(error),
+        }
     }
-    Ok(together(load, &shared, parts))
+    // The one that failed by itself says why.
+    failures.sort_by_key(|error| error.kind() == ErrorKind::Interrupted);
+    match failures.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(together(load, &shared, parts)),
+    }
 }
 
 /// What a thread brings home.
@@ -394,7 +403,7 @@ impl<'a> Engine<'a> {
             if self.end_ns != 0 && self.is_over(now_ns) {
                 break;
             }
-            self.wait(&mut events, now_ns)?;
+            self.wait(&mut events)?;
             for event in events.drain(..) {
                 self.serve(event.data.u64() as usize, event.flags)?;
             }
@@ -557,7 +566,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Collects events: at once if there are any, else after spinning and sleeping.
-    fn wait(&mut self, events: &mut Vec<epoll::Event>, now_ns: u64) -> Result<()> {
+    fn wait(&mut self, events: &mut Vec<epoll::Event>) -> Result<()> {
         let now = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -565,17 +574,18 @@ impl<'a> Engine<'a> {
         if epoll::wait(&self.epoll, spare_capacity(events), Some(&now))? > 0 {
             return Ok(());
         }
-        let wake_ns = self.wake_ns(now_ns);
+        let since_ns = clock::now_ns();
+        let wake_ns = self.wake_ns(since_ns);
         let spin_ns = self.load.spin_us.map_or(u64::MAX, |it| it * 1_000);
         loop {
             let after_ns = clock::now_ns();
             if after_ns >= wake_ns {
-                self.idle_ns += after_ns - now_ns;
+                self.idle_ns += after_ns - since_ns;
                 return Ok(());
             }
-            if after_ns - now_ns < spin_ns {
+            if after_ns - since_ns < spin_ns {
                 if epoll::wait(&self.epoll, spare_capacity(events), Some(&now))? > 0 {
-                    self.idle_ns += after_ns - now_ns;
+                    self.idle_ns += after_ns - since_ns;
                     return Ok(());
                 }
                 continue;
@@ -589,7 +599,7 @@ impl<'a> Engine<'a> {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.idle_ns += clock::now_ns() - now_ns;
+            self.idle_ns += clock::now_ns() - since_ns;
             return Ok(());
         }
     }

@@ -58,6 +58,8 @@ pub enum System {
 
 /// What a run came to.
 pub struct Measured {
+    /// In which round, from 0 on.
+    pub round: usize,
     /// In numbers.
     pub numbers: Numbers,
     /// What the client saw, unless no load ran.
@@ -124,6 +126,7 @@ fn attempt(setup: &Setup, case: &Case, system: &mut System) -> Result<Measured> 
         Work::Starts { partitions } => {
             let numbers = starts::measure(setup, *partitions, system, directory.path())?;
             Ok(Measured {
+                round: 0,
                 numbers,
                 outcome: None,
                 usage: Vec::new(),
@@ -399,6 +402,7 @@ fn under_load(
         return Err(error);
     }
     Ok(Measured {
+        round: 0,
         numbers: numbers(case, &outcome, &watch.seen),
         outcome: Some(outcome),
         usage: watch.seen,

@@ -8,5 +8,5 @@ mod starts;
 
 pub use case::{Bare, Case, Stall, Work};
 pub use measure::{Measured, Setup, System, fresh_directory, on_address};
-pub use numbers::{Quantity, Spread};
+pub use numbers::{Quantity, Spread, spread};
 pub use rounds::{CaseResult, Contest, Runs};

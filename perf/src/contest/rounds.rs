@@ -4,8 +4,9 @@
 use super::case::Case;
 use super::measure::{Measured, Setup, System, measure};
 use super::numbers::{Numbers, Quantity, Spread, spread};
+use std::collections::BTreeMap;
 
-/// The runs of one system under one case, round by round.
+/// The runs of one system under one case.
 pub struct Runs {
     /// Which system.
     pub system: String,
@@ -56,7 +57,8 @@ impl Contest {
                     continue;
                 }
                 match measure(&self.setup, case, system) {
-                    Ok(measured) => {
+                    Ok(mut measured) => {
+                        measured.round = round;
                         tell(&case.name, round, system.name(), &measured.numbers);
                         result.systems[at].runs.push(measured);
                     }
@@ -105,22 +107,25 @@ impl CaseResult {
 
     /// How much more of a quantity `system` has than `base`, round by round.
     pub fn ratio(&self, system: &str, base: &str, quantity: Quantity) -> Option<Spread> {
-        let pairs = self
-            .values(system, quantity)
-            .into_iter()
-            .zip(self.values(base, quantity));
-        spread(
-            pairs
-                .map(|(value, base)| value / base)
-                .filter(|it| it.is_finite())
-                .collect(),
-        )
+        spread(self.ratios(system, base, quantity))
+    }
+
+    /// The same, of each round in which both ran.
+    pub fn ratios(&self, system: &str, base: &str, quantity: Quantity) -> Vec<f64> {
+        let base = self.by_round(base, quantity);
+        let both = self.by_round(system, quantity).into_iter();
+        let ratios = both.filter_map(|(round, value)| Some(value / base.get(&round)?));
+        ratios.filter(|it| it.is_finite()).collect()
     }
 
     fn values(&self, system: &str, quantity: Quantity) -> Vec<f64> {
+        self.by_round(system, quantity).into_values().collect()
+    }
+
+    fn by_round(&self, system: &str, quantity: Quantity) -> BTreeMap<usize, f64> {
         let runs = self.systems.iter().find(|it| it.system == system);
         let runs = runs.into_iter().flat_map(|it| &it.runs);
-        runs.filter_map(|run| run.numbers.get(&quantity).copied())
+        runs.filter_map(|run| Some((run.round, *run.numbers.get(&quantity)?)))
             .collect()
     }
 }

@@ -65,7 +65,8 @@ fn json(result: &CaseResult) -> Value {
 }
 
 fn round(run: &Measured) -> Value {
-    let mut value = json!({"numbers": run.numbers, "usage_by_second": run.usage});
+    let mut value =
+        json!({"round": run.round + 1, "numbers": run.numbers, "usage_by_second": run.usage});
     if let (Value::Object(value), Some(outcome)) = (&mut value, &run.outcome) {
         let began = outcome.began.duration_since(UNIX_EPOCH).unwrap_or_default();
         value.insert("began_unix_s".into(), json!(began.as_secs_f64()));
@@ -189,6 +190,7 @@ mod tests {
             began: UNIX_EPOCH + Duration::from_secs(1_000),
         };
         let run = Measured {
+            round: 0,
             numbers: BTreeMap::new(),
             outcome: Some(outcome),
             usage: Vec::new(),

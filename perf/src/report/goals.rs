@@ -196,7 +196,8 @@ mod tests {
                     systems: Vec::new(),
                     failures: Vec::new(),
                 });
-            let runs = values.iter().map(|value| Measured {
+            let runs = values.iter().enumerate().map(|(round, value)| Measured {
+                round,
                 numbers: BTreeMap::from([(*quantity, *value)]),
                 outcome: None,
                 usage: Vec::new(),

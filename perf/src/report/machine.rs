@@ -90,7 +90,11 @@ impl Machine {
             settings: settings.collect(),
             commit: said("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
             kafka: kafka.map(Kafka::describe),
-            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            command: std::env::args()
+                .skip(1)
+                .map(shortened)
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 
@@ -114,6 +118,14 @@ impl Machine {
             .map(str::to_owned)
             .collect();
         format!("{date}-{}", words.join("-"))
+    }
+}
+
+/// Of a path its last part: where things lie here means nothing elsewhere.
+fn shortened(argument: String) -> String {
+    match argument.rsplit_once('/') {
+        Some((front, name)) if front.starts_with('/') || front.is_empty() => name.to_owned(),
+        _ => argument,
     }
 }
 
@@ -170,6 +182,17 @@ mod tests {
         };
         assert_eq!(machine.slug(None), "2026-01-31-2-amd-epyc-9r45-vm");
         assert_eq!(machine.slug(Some("Big Box")), "2026-01-31-big-box");
+    }
+
+    #[test]
+    fn a_command_names_no_directories_of_this_machine() {
+        let of = |argument: &str| shortened(argument.to_owned());
+        assert_eq!(of("/home/me/millstream-before"), "millstream-before");
+        assert_eq!(of("perf/runs"), "perf/runs");
+        assert_eq!(
+            of("--override=log.append.mode=uring"),
+            "--override=log.append.mode=uring"
+        );
     }
 
     #[test]

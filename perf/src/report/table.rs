@@ -2,7 +2,7 @@
 
 use super::files::together;
 use crate::client::Measure;
-use crate::contest::{CaseResult, Quantity, Spread};
+use crate::contest::{CaseResult, Quantity, Spread, spread};
 
 /// A client with more to do than this was what was measured.
 pub const CLIENT_BUSY_MAX: f64 = 0.95;
@@ -176,6 +176,33 @@ pub fn case(result: &CaseResult) -> String {
         text.push('\n');
         text.push_str(&ratios.markdown());
     }
+    text.push_str(&differences(result));
+    text
+}
+
+/// Rounds that it takes to say that one build differs from another.
+const ROUNDS_MIN: usize = 5;
+
+/// What is different about the second build, if there is one: what it has more of, or less, in every
+/// single round. By chance alone five rounds agree one time in sixteen.
+fn differences(result: &CaseResult) -> String {
+    let mut text = String::new();
+    for (name, quantity) in RATIOS {
+        let ratios = result.ratios("millstream-b", "millstream", quantity);
+        if ratios.len() < ROUNDS_MIN {
+            continue;
+        }
+        let word = match () {
+            () if ratios.iter().all(|it| *it > 1.0) => "more",
+            () if ratios.iter().all(|it| *it < 1.0) => "less",
+            () => continue,
+        };
+        let median = spread(ratios).map_or(1.0, |it| it.median);
+        let percent = number((median - 1.0).abs() * 100.0);
+        text.push_str(&format!(
+            "\nmillstream-b has {percent} % {word} {name} than millstream, in every round\n"
+        ));
+    }
     text
 }
 
@@ -244,7 +271,9 @@ mod tests {
             system: (*system).to_owned(),
             runs: rounds
                 .iter()
-                .map(|numbers| Measured {
+                .enumerate()
+                .map(|(round, numbers)| Measured {
+                    round,
                     numbers: BTreeMap::from_iter(numbers.iter().copied()),
                     outcome: None,
                     usage: Vec::new(),
@@ -306,6 +335,37 @@ mod tests {
             ratio.is_some_and(|it| it.contains("1.00 [0.500-1.50]")),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_build_differs_if_every_round_says_so() {
+        use Quantity::{CpuUsPerRequest, P50Us};
+        let rounds = |values: [(f64, f64); 5]| {
+            values.map(|(cpu, p50)| [(CpuUsPerRequest, cpu), (P50Us, p50)])
+        };
+        let before = rounds([
+            (10.0, 50.0),
+            (11.0, 55.0),
+            (9.0, 50.0),
+            (10.0, 60.0),
+            (12.0, 50.0),
+        ]);
+        let after = rounds([
+            (20.0, 60.0),
+            (21.0, 50.0),
+            (19.5, 70.0),
+            (20.0, 55.0),
+            (22.0, 60.0),
+        ]);
+        let before: Vec<&[(Quantity, f64)]> = before.iter().map(|it| &it[..]).collect();
+        let after: Vec<&[(Quantity, f64)]> = after.iter().map(|it| &it[..]).collect();
+        let five = result(&[("millstream", &before), ("millstream-b", &after)]);
+        assert_eq!(
+            differences(&five).trim(),
+            "millstream-b has 100 % more CPU/req than millstream, in every round"
+        );
+        let four = result(&[("millstream", &before[..4]), ("millstream-b", &after)]);
+        assert_eq!(differences(&four), "", "too few rounds");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn scenario() -> Scenario {
         let words = format!("{codec:?} {corpus:?}").to_lowercase();
         let name = format!("i-{}", words.replace(' ', "-"));
         let title = format!("sets of 64 records of 1 KiB, {words}");
-        Case::new(&name, &title, load)
+        Case::new(&name, &title, load).peer_rounds(2)
     };
     let compressible = |codec| case(codec, Corpus::Compressible);
     Scenario {

@@ -28,7 +28,7 @@ pub fn scenario() -> Scenario {
         hot("fetch-16x64k", 16, 64 << 10),
         rate("open-5k", 5_000.0, 4.0),
         rate("open-20k", 20_000.0, 3.0),
-        starts(MANY).peer_rounds(2),
+        starts(MANY).peer_rounds(1),
     ];
     Scenario {
         name: "goals",
@@ -110,11 +110,11 @@ pub fn hot(name: &str, connections: usize, fetch_bytes: usize) -> Case {
     };
     let mut load = Load::reading(1, readers);
     load.warm_up = Until {
-        seconds: 0.5,
+        seconds: 0.3,
         bytes: Some(READ_BYTES / 4),
     };
     load.measure = Until {
-        seconds: 2.0,
+        seconds: 1.0,
         bytes: Some(READ_BYTES),
     };
     let kibibytes = fetch_bytes >> 10;

@@ -88,11 +88,12 @@ pub fn segments() -> Scenario {
         };
         let mut load = Load::reading(1, readers);
         load.warm_up = Until {
-            seconds: 0.5,
+            // Segments that were just rolled are synced in the background.
+            seconds: 3.0,
             bytes: None,
         };
         load.measure = Until {
-            seconds: 2.0,
+            seconds: 1.5,
             bytes: None,
         };
         let title = format!("fetch at offset {offset} of a log of {SEGMENTS} segments");
@@ -100,6 +101,7 @@ pub fn segments() -> Scenario {
             .fill(SEGMENT_BATCH_BYTES, SEGMENT_BATCH_BYTES as u64 * SEGMENTS)
             // Each batch is older than that when the next comes.
             .topic("segment.ms", "1")
+            .property("shard.spin.us", "0")
             .without_peer();
         if let Some(fill) = &mut case.fill {
             fill.spacing_ms = 10;

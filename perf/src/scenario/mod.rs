@@ -73,6 +73,8 @@ const ONE_KIBIBYTE: Set = Set::Records {
 /// So many requests a second, whenever they come. The client sleeps until one is due: on a machine with
 /// few cores one that spins takes a core from a broker that may use all of them.
 fn open(mut load: Load, per_s: f64) -> Load {
+    // What waits from before is counted when it is due before, but is in the way of what comes after.
+    load.warm_up.seconds = 1.0;
     if let Some(producers) = &mut load.producers {
         producers.in_flight = 5;
         producers.pace = Pace::Open {

@@ -8,7 +8,11 @@ pub fn scenario() -> Scenario {
     for connections in [1, 8, 64, 512, 5_000] {
         for in_flight in [1, 5] {
             let name = format!("j-{connections}x{in_flight}");
-            cases.push(goals::small(&name, connections, in_flight).peer_rounds(2));
+            let mut case = goals::small(&name, connections, in_flight).peer_rounds(2);
+            if let Some(load) = case.load_mut() {
+                load.measure.seconds = 1.0;
+            }
+            cases.push(case);
         }
     }
     Scenario {

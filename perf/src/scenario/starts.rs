@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         title: "Start and kill -9 to the first acknowledged record",
         cases: vec![
             named(1).peer_rounds(2),
-            named(1_000).peer_rounds(2),
+            named(1_000).peer_rounds(1),
             named(10_000).without_peer(),
         ],
         plot: Plot::Latency,
