@@ -60,7 +60,7 @@ pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes gathered for one send: small file ranges are read into memory up to here.
 pub const GATHER_BYTES_MAX: usize = 256 * 1024;
 
-/// Buffers of `COLD_READ_BYTES_MAX` one shard keeps; who finds none reads by the piece.
+/// Buffers of `COLD_READ_BYTES_MAX` one shard keeps, and pipes; who finds none reads by the piece.
 pub const COLD_BUFFERS_MAX: usize = 32;
 
 /// Microseconds after which a half-read frame must prove its rate while others wait for the budget.

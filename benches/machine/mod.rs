@@ -230,6 +230,8 @@ impl Machine {
                 Outcome::Sent(Ok(bytes))
             }
             Operation::SendFile { range, .. } => Outcome::SentFile(Ok(Some(range.length as usize))),
+            Operation::Fill { .. } => Outcome::Filled(Ok(None)),
+            Operation::Drain { .. } => unreachable!("no pipe was filled"),
             Operation::Shutdown { .. } => Outcome::ShutDown,
             Operation::Append { pieces, .. } => {
                 let bytes = pieces.len();

@@ -51,6 +51,8 @@ pub struct BrokerConfig {
     pub shard_spin_us: u32,
     /// `log.append.mode`.
     pub append_mode: AppendMode,
+    /// `fetch.cold.mode`.
+    pub fetch_cold_mode: FetchColdMode,
     /// `millstream.produce.validation=records`: compressed batches are inflated and checked record by
     /// record, instead of by header, size and CRC alone.
     pub validate_records: bool,
@@ -123,6 +125,15 @@ pub enum AppendMode {
     Inline,
 }
 
+/// `fetch.cold.mode`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FetchColdMode {
+    /// Read into memory, then sent.
+    Read,
+    /// By splice(2) through a pipe.
+    Splice,
+}
+
 impl BrokerConfig {
     /// A configuration of these settings over the defaults, on a machine called `localhost` with one
     /// core: for tests and the simulation.
@@ -176,6 +187,10 @@ impl BrokerConfig {
                 Some("uring") => AppendMode::Uring,
                 Some("inline") => AppendMode::Inline,
                 _ => AppendMode::Auto,
+            },
+            fetch_cold_mode: match settings.get("fetch.cold.mode") {
+                Some("splice") => FetchColdMode::Splice,
+                _ => FetchColdMode::Read,
             },
             validate_records: settings.get("millstream.produce.validation") == Some("records"),
             recovery_threads_per_dir: settings.number("num.recovery.threads.per.data.dir"),

@@ -128,8 +128,8 @@ const MAIN: &[Property] = &[
         .doc("Millstream: how long a shard with few connections looks for work before it sleeps; 0 sleeps at once."),
     string("log.append.mode").default("auto").one_of(&["auto", "uring", "inline"])
         .doc("Millstream: appends through io_uring, by a direct write, or (auto) by what the file system does better."),
-    string("fetch.cold.mode").default("read").one_of(&["read"])
-        .doc("Millstream: how records that are not in the page cache reach the socket: read, off the shard, then sent."),
+    string("fetch.cold.mode").default("read").one_of(&["read", "splice"])
+        .doc("Millstream: how records that are not in the page cache reach the socket: read into memory off the shard, then sent; or by splice(2) through a pipe."),
     string("millstream.produce.validation").default("batch").one_of(&["batch", "records"])
         .doc("Millstream: check of compressed batches: header, size and CRC, or (records) inflated and record by record as Kafka does."),
     int("num.network.threads").default("3").at_least(1).high().cluster_wide().not_needed(SHARDS)

@@ -56,3 +56,37 @@ handle! {
     /// A connected or listening socket.
     Socket
 }
+
+/// A pipe, both ends of it: where bytes of a file wait for room in a socket without being copied.
+/// One holder; dropped with what is in it.
+pub struct Pipe {
+    read: Handle,
+    write: Handle,
+}
+
+impl Pipe {
+    /// Wraps the two ends that the kernel opened; `closer` is told of each.
+    pub fn new(read: i32, write: i32, closer: Arc<dyn Closer>) -> Pipe {
+        let handle = |number, closer| Handle { number, closer };
+        Pipe {
+            read: handle(read, closer.clone()),
+            write: handle(write, closer),
+        }
+    }
+
+    /// The kernel's number for the end that bytes leave by.
+    pub fn read_end(&self) -> i32 {
+        self.read.number
+    }
+
+    /// The kernel's number for the end that bytes enter by.
+    pub fn write_end(&self) -> i32 {
+        self.write.number
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pipe({})", self.read.number)
+    }
+}

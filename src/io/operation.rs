@@ -1,6 +1,6 @@
 //! Operations and their completions.
 
-use super::{File, Pieces, Socket, Task};
+use super::{File, Pieces, Pipe, Socket, Task};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::io::Result;
@@ -96,6 +96,23 @@ pub enum Operation<T: Task> {
         /// As for `Send`.
         more: bool,
     },
+    /// splice(2) of the beginning of a range into an empty pipe, off the shard: what is not in the
+    /// page cache is waited for there. -> `Filled`.
+    Fill {
+        /// What to take; at most `limits::COLD_READ_BYTES_MAX` of it are.
+        range: FileRange,
+    },
+    /// splice(2) of a pipe into a socket without waiting. -> `Drained`.
+    Drain {
+        /// The socket.
+        socket: Socket,
+        /// From where.
+        pipe: Pipe,
+        /// How many bytes are in it.
+        bytes: usize,
+        /// As for `Send`.
+        more: bool,
+    },
     /// shutdown(2) both ways. Completes polls on the socket; the descriptor closes when its last
     /// holder drops it. Fails silently when the peer was faster. -> `ShutDown`.
     Shutdown {
@@ -147,6 +164,16 @@ pub enum Outcome<O> {
     /// Bytes sent of the range, perhaps fewer than asked; `Ok(None)` means the range is not in the
     /// page cache and nothing was sent: read it and send it.
     SentFile(Result<Option<usize>>),
+    /// A pipe and how many bytes are in it, 0 at the end of the file; `Ok(None)` means that there is
+    /// no pipe to be had and nothing was moved: read it and send it.
+    Filled(Result<Option<(Pipe, usize)>>),
+    /// Bytes sent of the pipe, perhaps fewer than there are.
+    Drained {
+        /// The pipe, unless it is empty now.
+        pipe: Option<Pipe>,
+        /// Bytes sent.
+        result: Result<usize>,
+    },
     /// The socket is shut down.
     ShutDown,
     /// What was to be appended, and how many of its bytes were.

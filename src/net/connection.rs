@@ -20,7 +20,7 @@ use super::disconnect::Disconnect;
 use super::frames::{BadLength, Frames};
 use super::pool::Pool;
 use super::replies::{Reply, SlotId, Slots};
-use super::sender::Sender;
+use super::sender::{ColdMode, Sender};
 use crate::io::{Interest, Operation, Outcome, Pieces, Socket, Task, Token};
 use crate::limits::{
     PIECES_PER_RECEIVE, PIPELINED_REQUESTS_MAX, RECEIVES_PER_TURN, SLOW_FRAME_BYTES_PER_SECOND,
@@ -65,6 +65,8 @@ pub struct ConnectionSettings {
     pub request_bytes_max: usize,
     /// Microseconds without a byte after which a connection is closed, `connections.max.idle.ms`.
     pub idle_us: Option<u64>,
+    /// How ranges of files that are not in the page cache are sent.
+    pub cold_mode: ColdMode,
 }
 
 /// What the connections of a shard have done since its start.
@@ -82,6 +84,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Bytes sent from files by the kernel.
     pub bytes_sent_by_sendfile: u64,
+    /// Bytes of files sent through a pipe.
+    pub bytes_spliced: u64,
     /// Bytes of files read into memory in order to be sent.
     pub bytes_read: u64,
     /// Sends and sendfiles that found no room.
@@ -161,7 +165,7 @@ impl Connection {
             frames: Frames::default(),
             body: None,
             slots: Slots::default(),
-            sender: Sender::default(),
+            sender: Sender::new(settings.cold_mode),
             reading: Reading::Idle,
             more_to_receive: false,
             receives_in_a_row: 0,
@@ -204,6 +208,8 @@ impl Connection {
                 let ended = self.sender.read_ended(buffer, result, turn.pool, counters);
                 ended.map(|()| 0)
             }
+            Outcome::Filled(result) => self.sender.filled(result, counters).map(|()| 0),
+            Outcome::Drained { pipe, result } => self.sender.drained(pipe, result, counters),
             Outcome::ShutDown => {
                 assert!(self.shutting_down);
                 self.shutting_down = false;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Received ─> Chain (pool pieces) ─> Budget ─> Frame ─> api ─> Reply ─> Slots (order) ─> Sender ─> Send
-//!                                                                                   └────> SendFile, Read
+//!                                                                                   └────> SendFile, Read, Fill
 //! ```
 //!
 //! # How an event loop drives it
@@ -45,3 +45,4 @@ pub use connection::{Connection, ConnectionSettings, Counters, Frame, Turn};
 pub use disconnect::Disconnect;
 pub use pool::Pool;
 pub use replies::{Part, Parts, Reply, SlotId};
+pub use sender::ColdMode;

@@ -3,8 +3,9 @@
 //! - Parts in memory leave together, as one vectored send of at most `IOVECS_MAX` parts.
 //! - A file range of `SENDFILE_BYTES_MIN` or more goes by sendfile. Where that says it is not in the
 //!   page cache, all the rest of the range is read (off the shard, at most `COLD_READ_BYTES_MAX` at a
-//!   time) and sent: sendfile is not tried again within it, because the pages that the kernel reads
-//!   ahead would look present while sendfile still had to wait for them.
+//!   time) and sent, or goes through a pipe in such steps ([`ColdMode`]): sendfile is not tried again
+//!   within it, because the pages that the kernel reads ahead would look present while sendfile still
+//!   had to wait for them.
 //! - A smaller range is read into pool memory and leaves with its neighbours.
 //! - MSG_MORE on whatever something follows, also the next reply; except where the next reply has to
 //!   be read first: a finished reply does not wait for the disk.
@@ -16,7 +17,7 @@ use super::connection::Counters;
 use super::disconnect::Disconnect;
 use super::pool::Pool;
 use super::replies::{Part, Reply};
-use crate::io::{FileRange, Interest, Operation, Patience, Socket, Task};
+use crate::io::{FileRange, Interest, Operation, Patience, Pipe, Socket, Task};
 use crate::limits::{
     COLD_READ_BYTES_MAX, GATHER_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN,
 };
@@ -25,9 +26,20 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io;
 
+/// How a range that is not in the page cache leaves: `fetch.cold.mode`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ColdMode {
+    /// Read into memory, then sent.
+    #[default]
+    Read,
+    /// Moved into a pipe, then from there into the socket: not copied, but more system calls.
+    Splice,
+}
+
 /// The replies that are to leave, and how far they are.
 #[derive(Default)]
 pub(super) struct Sender {
+    cold_mode: ColdMode,
     queue: VecDeque<Item>,
     ready: usize,
     ready_bytes: usize,
@@ -44,7 +56,15 @@ struct Item {
 
 enum What {
     Bytes(Bytes),
-    File { range: FileRange, way: Way },
+    File {
+        range: FileRange,
+        way: Way,
+    },
+    /// What was taken from a file; the pipe is away while it is drained.
+    Pipe {
+        pipe: Option<Pipe>,
+        left: usize,
+    },
 }
 
 /// How a file range leaves. Decided by its whole length: what a short sendfile leaves of a large range
@@ -57,6 +77,8 @@ enum Way {
     Gather,
     /// Read into memory, off the shard: sendfile found it cold.
     Cold,
+    /// Through a pipe: likewise.
+    Splice,
 }
 
 /// The operation in flight.
@@ -74,9 +96,19 @@ enum Flight {
         wanted: usize,
         is_large: bool,
     },
+    Filling,
+    Draining,
 }
 
 impl Sender {
+    /// Nothing to send.
+    pub(super) fn new(cold_mode: ColdMode) -> Sender {
+        Sender {
+            cold_mode,
+            ..Sender::default()
+        }
+    }
+
     /// Queues a reply; one without bytes leaves no trace.
     pub(super) fn push(&mut self, reply: Reply) {
         let before = self.queue.len();
@@ -122,6 +154,17 @@ impl Sender {
             let interest = Interest::Writable;
             return Some(Operation::Poll { socket, interest });
         }
+        if let Some(front) = self.queue.front_mut()
+            && let What::Pipe { pipe, left } = &mut front.what
+        {
+            self.flight = Flight::Draining;
+            return Some(Operation::Drain {
+                socket,
+                pipe: pipe.take().expect("it is not being drained"),
+                bytes: *left,
+                more: self.queue.len() > 1,
+            });
+        }
         self.gather();
         let mut count = self.ready;
         let mut more = count < self.queue.len();
@@ -140,6 +183,12 @@ impl Sender {
                     range,
                     more,
                 });
+            }
+            if count == 0 && *way == Way::Splice {
+                self.flight = Flight::Filling;
+                let mut range = range.clone();
+                range.length = range.length.min(COLD_READ_BYTES_MAX as u64);
+                return Some(Operation::Fill { range });
             }
             let finished = self.finished_replies_end();
             if count == 0 || (is_small && finished == 0 && self.may_gather()) {
@@ -218,7 +267,10 @@ impl Sender {
         };
         let result = match result {
             Ok(None) => {
-                *way = Way::Cold;
+                *way = match self.cold_mode {
+                    ColdMode::Read => Way::Cold,
+                    ColdMode::Splice => Way::Splice,
+                };
                 counters.cold_ranges += 1;
                 return Ok(0);
             }
@@ -276,9 +328,74 @@ impl Sender {
         Ok(())
     }
 
+    /// A pipe has been filled from the file at the front, or there was none.
+    pub(super) fn filled(
+        &mut self,
+        result: io::Result<Option<(Pipe, usize)>>,
+        counters: &mut Counters,
+    ) -> Result<(), Disconnect> {
+        assert_eq!(self.flight, Flight::Filling);
+        self.flight = Flight::None;
+        let Some(front) = self.queue.front_mut() else {
+            return Ok(());
+        };
+        let What::File { way, .. } = &mut front.what else {
+            panic!("a pipe is filled from a file");
+        };
+        let (pipe, left) = match result {
+            Ok(None) => {
+                *way = Way::Cold;
+                return Ok(());
+            }
+            Ok(Some((_, 0))) => return Err(Disconnect::File(cut_short())),
+            Ok(Some(filled)) => filled,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(Disconnect::File(error)),
+        };
+        counters.bytes_spliced += left as u64;
+        let pipe = Some(pipe);
+        let what = What::Pipe { pipe, left };
+        if self.advance_file(0, left) == 0 {
+            self.queue[0].what = what;
+        } else {
+            let ends_reply = false;
+            self.queue.push_front(Item { what, ends_reply });
+        }
+        Ok(())
+    }
+
+    /// The pipe at the front has been drained, perhaps not of everything.
+    pub(super) fn drained(
+        &mut self,
+        drained: Option<Pipe>,
+        result: io::Result<usize>,
+        counters: &mut Counters,
+    ) -> Result<usize, Disconnect> {
+        assert_eq!(self.flight, Flight::Draining);
+        self.flight = Flight::None;
+        if self.queue.is_empty() {
+            return Ok(0);
+        }
+        let count = self.unless_blocked(result, counters, Disconnect::Broken)?;
+        let front = self.queue.front_mut().expect("just seen");
+        let What::Pipe { pipe, left } = &mut front.what else {
+            panic!("what was drained is no pipe");
+        };
+        assert!(count <= *left, "more than was in the pipe");
+        *left -= count;
+        if *left == 0 {
+            self.pop_front();
+        } else {
+            *pipe = drained;
+            self.blocked = true;
+        }
+        Ok(count)
+    }
+
     /// Forgets what is queued; what is in flight still has to end.
     pub(super) fn clear(&mut self) {
         *self = Sender {
+            cold_mode: self.cold_mode,
             flight: std::mem::take(&mut self.flight),
             ..Sender::default()
         };
@@ -345,7 +462,7 @@ impl Sender {
             buffer,
             patience: match way {
                 Way::Cold => Patience::Cold,
-                Way::SendFile | Way::Gather => Patience::Hot,
+                Way::SendFile | Way::Gather | Way::Splice => Patience::Hot,
             },
         }
     }
@@ -390,7 +507,7 @@ impl Item {
     fn bytes(&self) -> Bytes {
         match &self.what {
             What::Bytes(bytes) => bytes.clone(),
-            What::File { .. } => panic!("a file range among the ready items"),
+            What::File { .. } | What::Pipe { .. } => panic!("a file among the ready items"),
         }
     }
 }

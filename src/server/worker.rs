@@ -14,12 +14,12 @@ use super::labour::Labour;
 use crate::api::{
     self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, WatchAsk,
 };
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, FetchColdMode};
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
 use crate::net::{
-    Budget, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool, Reservation, SlotId,
-    Turn,
+    Budget, ColdMode, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool,
+    Reservation, SlotId, Turn,
 };
 use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
@@ -655,6 +655,10 @@ impl Worker {
                 .config
                 .connections_idle_ms_max
                 .map(|ms| ms.saturating_mul(1000)),
+            cold_mode: match self.config.fetch_cold_mode {
+                FetchColdMode::Read => ColdMode::Read,
+                FetchColdMode::Splice => ColdMode::Splice,
+            },
         };
         self.random = self
             .random

@@ -1,7 +1,7 @@
 //! What is on the ring: the owner of every descriptor, buffer and vector the kernel may still touch.
 
 use super::waker::Waker;
-use crate::io::{File, Interest, Pieces, Socket, Token};
+use crate::io::{File, FileRange, Interest, Pieces, Pipe, Socket, Token};
 use bytes::BytesMut;
 
 /// One operation on the ring.
@@ -30,6 +30,12 @@ pub(super) enum InFlight {
         length: usize,
         buffer: BytesMut,
         already: usize,
+    },
+    /// SPLICE of a range into an empty pipe.
+    Fill {
+        token: Token,
+        range: FileRange,
+        pipe: Pipe,
     },
     /// Waits for the kernel's own eventfd.
     Bell,

@@ -10,6 +10,7 @@ use super::append::{AppendMode, Judge, RingWrites, Way};
 use super::clock::monotonic_us;
 use super::error::{KernelError, kernel_release};
 use super::inflight::{InFlight, Slab};
+use super::pipes::{self, Pipes};
 use super::residency::is_resident;
 use super::retry::retry;
 use super::tasks::{Job, Queues, Results, TaskThreads};
@@ -83,6 +84,7 @@ pub struct Kernel<T: Task> {
     ring_messages: bool,
     /// Vectors of appends past, for the next ones.
     spare_vectors: Vec<Vec<libc::iovec>>,
+    pipes: Pipes,
 }
 
 /// The number that messages from other rings carry: the slab never gives it.
@@ -143,6 +145,7 @@ impl<T: Task> Kernel<T> {
             page_bytes: page_bytes(),
             ring_messages: rings_take_messages(),
             spare_vectors: Vec::new(),
+            pipes: Pipes::new(),
         };
         kernel.watch_bell();
         Ok(kernel)
@@ -175,6 +178,23 @@ impl<T: Task> Kernel<T> {
             } => {
                 let result = self.send_file(&socket, &range, more);
                 self.done(token, Outcome::SentFile(result));
+            }
+            Operation::Fill { range } => match self.pipes.take() {
+                Some(pipe) => self.start_fill(InFlight::Fill { token, range, pipe }),
+                None => self.done(token, Outcome::Filled(Ok(None))),
+            },
+            Operation::Drain {
+                socket,
+                pipe,
+                bytes,
+                more,
+            } => {
+                let result = pipes::drain(&pipe, socket.number(), bytes, more);
+                let mut pipe = Some(pipe);
+                if matches!(result, Ok(count) if count == bytes) {
+                    self.pipes.give_back(pipe.take().expect("just put there"));
+                }
+                self.done(token, Outcome::Drained { pipe, result });
             }
             Operation::Shutdown { socket } => {
                 socket::shut_down(&socket);
@@ -455,6 +475,23 @@ impl<T: Task> Kernel<T> {
         self.push(entry, number);
     }
 
+    fn start_fill(&mut self, fill: InFlight) {
+        let InFlight::Fill {
+            ref range,
+            ref pipe,
+            ..
+        } = fill
+        else {
+            unreachable!("called for fills");
+        };
+        let (file, position) = (Fd(range.file.number()), range.position as i64);
+        let length = range.length.min(COLD_READ_BYTES_MAX as u64) as u32;
+        // A worker performs it, whatever the flags: it may wait for the disk, and the pipe is empty.
+        let entry = opcode::Splice::new(file, position, Fd(pipe.write_end()), -1, length).build();
+        let number = self.in_flight.insert(fill);
+        self.push(entry, number);
+    }
+
     // -- completing
 
     /// Collects all there is without waiting; whether that is anything.
@@ -545,6 +582,12 @@ impl<T: Task> Kernel<T> {
                     Err(error) => Err(error),
                 };
                 self.done(token, Outcome::Read { buffer, result });
+            }
+            InFlight::Fill { .. } if is_transient(result) => self.start_fill(operation),
+            InFlight::Fill { token, range, pipe } => {
+                drop(range);
+                let result = count_or_error(result).map(|count| Some((pipe, count)));
+                self.done(token, Outcome::Filled(result));
             }
             InFlight::Bell => {
                 self.waker.hush();

@@ -26,6 +26,7 @@ mod error;
 mod files;
 mod inflight;
 mod kernel;
+mod pipes;
 mod pressure;
 mod random;
 mod residency;

@@ -5,6 +5,7 @@ use crate::io::{
     Completion, Disk, File, FileRange, Interest, OpenMode, Operation, Outcome, Patience, Pieces,
     Socket, Task, Token,
 };
+use crate::limits::{COLD_BUFFERS_MAX, COLD_READ_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use smallvec::smallvec;
 use std::io::{ErrorKind, Read, Write};
@@ -657,6 +658,101 @@ fn sendfile_sends_what_is_resident_and_nothing_that_is_cold() {
         socket: socket.clone(),
     });
     assert!(reader.join().unwrap() == bytes);
+}
+
+#[test]
+fn a_pipe_carries_what_is_cold_into_a_socket_and_is_used_again() {
+    let directory = Directory::new();
+    let bytes = pattern((3 << 20) + 17);
+    let file = file_of(&directory, &bytes);
+    make_cold(&file, bytes.len());
+    let mut machine = Machine::new();
+    let (socket, mut peer) = machine.connection();
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        all
+    });
+    let mut sent = 0;
+    let mut seen = Vec::new();
+    while sent < bytes.len() {
+        let range = FileRange {
+            file: file.clone(),
+            position: sent as u64,
+            length: (bytes.len() - sent) as u64,
+        };
+        let Outcome::Filled(Ok(Some((pipe, mut left)))) = machine.run(Operation::Fill { range })
+        else {
+            panic!("not filled");
+        };
+        assert!(left > 0 && left <= COLD_READ_BYTES_MAX);
+        seen.push(pipe.read_end());
+        let mut pipe = Some(pipe);
+        while let Some(full) = pipe.take() {
+            let operation = Operation::Drain {
+                socket: socket.clone(),
+                pipe: full,
+                bytes: left,
+                more: true,
+            };
+            let Outcome::Drained { pipe: rest, result } = machine.run(operation) else {
+                panic!("not drained");
+            };
+            pipe = rest;
+            match result {
+                Ok(count) => {
+                    left -= count;
+                    sent += count;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    machine.wait(&socket, Interest::Writable);
+                }
+            }
+        }
+        assert_eq!(left, 0);
+    }
+    assert!(seen.iter().all(|end| *end == seen[0]), "{seen:?}");
+    machine.run(Operation::Shutdown {
+        socket: socket.clone(),
+    });
+    assert!(reader.join().unwrap() == bytes);
+
+    // At the file's end a pipe comes back empty; one that is dropped full is closed.
+    let range = FileRange {
+        file: file.clone(),
+        position: bytes.len() as u64,
+        length: 10,
+    };
+    let outcome = machine.run(Operation::Fill { range });
+    assert!(
+        matches!(outcome, Outcome::Filled(Ok(Some((_, 0))))),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn pipes_are_bounded() {
+    let directory = Directory::new();
+    let file = file_of(&directory, b"12345");
+    let mut machine = Machine::new();
+    let fill = |machine: &mut Machine| {
+        let range = FileRange {
+            file: file.clone(),
+            position: 0,
+            length: 5,
+        };
+        match machine.run(Operation::Fill { range }) {
+            Outcome::Filled(result) => result.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut held: Vec<_> = (0..COLD_BUFFERS_MAX)
+        .map(|_| fill(&mut machine).expect("below the bound"))
+        .collect();
+    assert!(fill(&mut machine).is_none());
+    held.pop();
+    assert!(fill(&mut machine).is_some());
 }
 
 #[test]

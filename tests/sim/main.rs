@@ -43,6 +43,7 @@ mod conversation;
 mod disk;
 mod history;
 mod network;
+mod pipes;
 mod prober;
 mod producer;
 mod random;

@@ -129,10 +129,16 @@ impl Plan {
         Plan {
             seed,
             shards: random.between(1, 4) as u16,
-            settings: pairs(&[(
-                "log.flush.offset.checkpoint.interval.ms",
-                random.magnitude(200, 60_000),
-            )]),
+            settings: {
+                let mut settings = pairs(&[(
+                    "log.flush.offset.checkpoint.interval.ms",
+                    random.magnitude(200, 60_000),
+                )]);
+                // Of a source of its own, as above.
+                let cold = *Random::new(seed).fork("cold").pick(&["read", "splice"]);
+                settings.push(("fetch.cold.mode".into(), cold.into()));
+                settings
+            },
             wishes,
             weather: Weather::draw(random, duration_us),
             duration_us,

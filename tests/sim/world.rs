@@ -7,11 +7,14 @@
 
 use crate::disk::{Crash, SimDisk};
 use crate::network::{Happening, Link, Network, Told};
+use crate::pipes::Pipes;
 use crate::random::Random;
 use crate::trace::{Trace, digest, digest_parts};
 use crate::weather::Weather;
-use millstream::io::{Completion, Operation, Outcome, Patience, Socket, Task, Token};
-use millstream::limits::IOVECS_MAX;
+use millstream::io::{
+    Completion, Disk, FileRange, Operation, Outcome, Patience, Pipe, Socket, Task, Token,
+};
+use millstream::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX};
 use millstream::types::{Now, ShardId, Timestamp};
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -194,6 +197,7 @@ pub struct World<N: Node> {
     pub disk: Arc<SimDisk>,
     /// The network.
     pub network: Network,
+    pipes: Pipes,
     boot: Boot<N>,
     generation: u64,
     shards: Vec<Shard<N>>,
@@ -222,6 +226,7 @@ impl<N: Node> World<N> {
             trace,
             disk,
             network,
+            pipes: Pipes::default(),
             boot,
             generation: 0,
             shards: Vec::new(),
@@ -497,7 +502,8 @@ impl<N: Node> World<N> {
             Operation::Receive { .. } | Operation::Send { .. } | Operation::Shutdown { .. } => {
                 Some(random.below(3))
             }
-            Operation::SendFile { .. } => Some(random.below(5)),
+            Operation::SendFile { .. } | Operation::Drain { .. } => Some(random.below(5)),
+            Operation::Fill { .. } => Some(disk.read.draw(random)),
             Operation::Append { .. } => Some(disk.append.draw(random)),
             Operation::Read { patience, .. } => Some(match patience {
                 Patience::Hot if random.percent(80) => random.below(5),
@@ -540,8 +546,12 @@ impl<N: Node> World<N> {
                 file.number() == other.number()
             }
             (
-                Operation::Send { socket, .. } | Operation::SendFile { socket, .. },
-                Operation::Send { socket: other, .. } | Operation::SendFile { socket: other, .. },
+                Operation::Send { socket, .. }
+                | Operation::SendFile { socket, .. }
+                | Operation::Drain { socket, .. },
+                Operation::Send { socket: other, .. }
+                | Operation::SendFile { socket: other, .. }
+                | Operation::Drain { socket: other, .. },
             )
             | (Operation::Receive { socket, .. }, Operation::Receive { socket: other, .. }) => {
                 socket.number() == other.number()
@@ -570,6 +580,14 @@ impl<N: Node> World<N> {
                 assert!(parts.len() <= IOVECS_MAX, "a send of {} parts", parts.len());
             }
             Operation::SendFile { range, .. } => assert!(range.length > 0, "{range:?}"),
+            Operation::Fill { range } => {
+                let length = range.length;
+                assert!(
+                    length > 0 && length <= COLD_READ_BYTES_MAX as u64,
+                    "{range:?}"
+                );
+            }
+            Operation::Drain { bytes, .. } => assert!(*bytes > 0, "a drain of nothing"),
             Operation::Read { length, buffer, .. } => {
                 assert!(*length > 0, "a read of nothing");
                 let spare = buffer.capacity() - buffer.len();
@@ -632,6 +650,18 @@ impl<N: Node> World<N> {
                 range,
                 more,
             } => Outcome::SentFile(self.send_file(&socket, &range, more)),
+            Operation::Fill { range } => Outcome::Filled(self.fill(&range)),
+            Operation::Drain {
+                socket,
+                pipe,
+                bytes,
+                more,
+            } => {
+                let result = self.drain(&socket, &pipe, more);
+                let is_empty = matches!(result, Ok(count) if count == bytes);
+                let pipe = (!is_empty).then_some(pipe);
+                Outcome::Drained { pipe, result }
+            }
             Operation::Shutdown { socket } => {
                 self.network.shutdown(socket.number(), now_us);
                 Outcome::ShutDown
@@ -653,7 +683,7 @@ impl<N: Node> World<N> {
                 ..
             } => {
                 let mut into = vec![0; length];
-                let result = millstream::io::Disk::read_at(&*self.disk, &file, position, &mut into);
+                let result = self.disk.read_at(&file, position, &mut into);
                 if let Ok(count) = result {
                     buffer.extend_from_slice(&into[..count]);
                 }
@@ -676,7 +706,7 @@ impl<N: Node> World<N> {
     fn send_file(
         &mut self,
         socket: &Socket,
-        range: &millstream::io::FileRange,
+        range: &FileRange,
         more: bool,
     ) -> std::io::Result<Option<usize>> {
         let room = self.network.send_room(socket.number())?;
@@ -688,6 +718,24 @@ impl<N: Node> World<N> {
                 Ok(Some(sent))
             }
         }
+    }
+
+    /// A pipe with some of the range, unless there is none to be had.
+    fn fill(&mut self, range: &FileRange) -> std::io::Result<Option<(Pipe, usize)>> {
+        if self.random.one_in(8) {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; range.length as usize];
+        let count = self.disk.read_at(&range.file, range.position, &mut bytes)?;
+        bytes.truncate(count);
+        Ok(Some((self.pipes.fill(bytes), count)))
+    }
+
+    fn drain(&mut self, socket: &Socket, pipe: &Pipe, more: bool) -> std::io::Result<usize> {
+        let room = self.network.send_room(socket.number())?;
+        let content = self.pipes.content(pipe);
+        let bytes = content.drain(..room.min(content.len())).collect();
+        Ok(self.network.sent(socket.number(), bytes, more, self.now_us))
     }
 
     /// The broker dies: of what was in flight some had its effect, some not, some in part.
@@ -880,6 +928,19 @@ impl<T: Task> fmt::Display for Show<'_, Operation<T>> {
                 write!(f, "sendfile {socket:?} {:?} {at}+{length}", range.file)?;
                 f.write_str(if *more { " more" } else { "" })
             }
+            Operation::Fill { range } => {
+                let (at, length) = (range.position, range.length);
+                write!(f, "fill a pipe from {:?} {at}+{length}", range.file)
+            }
+            Operation::Drain {
+                socket,
+                pipe,
+                bytes,
+                more,
+            } => {
+                write!(f, "drain {pipe:?} into {socket:?} {bytes}")?;
+                f.write_str(if *more { " more" } else { "" })
+            }
             Operation::Shutdown { socket } => write!(f, "shutdown {socket:?}"),
             Operation::Append {
                 file,
@@ -921,6 +982,12 @@ impl<N: Node> fmt::Display for Show<'_, Event<N>> {
                     Outcome::Accepted(Ok((socket, _))) => write!(f, "accepted {socket:?}"),
                     Outcome::Accepted(Err(error)) => write!(f, "accepted {:?}", error.kind()),
                     Outcome::Ready(interest) => write!(f, "ready {interest:?}"),
+                    Outcome::Filled(Ok(None)) => write!(f, "no pipe"),
+                    Outcome::Filled(Ok(Some((pipe, count)))) => {
+                        write!(f, "filled {pipe:?} {count}")
+                    }
+                    Outcome::Filled(Err(error)) => write!(f, "filled: {:?}", error.kind()),
+                    Outcome::Drained { result, .. } => write!(f, "drained {}", Count(result)),
                     Outcome::ShutDown => write!(f, "shut down"),
                     Outcome::Done(outcome) => abridged(f, outcome),
                 }

@@ -2,7 +2,7 @@
 //! cold files, resets and ends of stream at any point, all drawn from a seed.
 
 use super::*;
-use crate::io::{Closer, Disk, File, FileRange};
+use crate::io::{Closer, Disk, File, FileRange, Pipe};
 use crate::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN};
 use crate::net::{Part, Parts};
 use crate::types::Timestamp;
@@ -148,6 +148,7 @@ impl Shard {
 const SETTINGS: ConnectionSettings = ConnectionSettings {
     request_bytes_max: 1024 * 1024,
     idle_us: Some(600_000_000),
+    cold_mode: ColdMode::Read,
 };
 
 /// One peer and its connection, as a seed has drawn them.
@@ -207,7 +208,17 @@ impl World {
                 stream.resize(stream.len() + random.below(89_000), 1);
             }
             peers.push(Peer {
-                connection: shard.connection(id as u64, SETTINGS),
+                connection: {
+                    let cold_mode = match random.one_in(2) {
+                        true => ColdMode::Splice,
+                        false => ColdMode::Read,
+                    };
+                    let settings = ConnectionSettings {
+                        cold_mode,
+                        ..SETTINGS
+                    };
+                    shard.connection(id as u64, settings)
+                },
                 replies: vec![None; requests.len()],
                 requests,
                 stream,
@@ -397,6 +408,38 @@ impl World {
                     buffer,
                     result: Ok(count),
                 }
+            }
+            Operation::Fill { range } => {
+                assert!(range.length > 0 && range.length <= COLD_READ_BYTES_MAX as u64);
+                let filled = match random.below(6) {
+                    0 => None,
+                    1 => Some(1 + random.below(range.length as usize)),
+                    _ => Some(range.length as usize),
+                };
+                let closer = Arc::new(NoCloser);
+                // The pipe's number is where in the file it was filled from.
+                let from = range.position as i32;
+                let pipe = filled.map(|count| (Pipe::new(from, from, closer), count));
+                Outcome::Filled(Ok(pipe))
+            }
+            Operation::Drain { pipe, bytes, .. } => {
+                let count = match random.below(4) {
+                    0 => 1 + random.below(bytes),
+                    _ => bytes,
+                };
+                let result = match random.below(6) {
+                    _ if dead => Err(broken()),
+                    0 => Err(blocked()),
+                    _ => Ok(count),
+                };
+                let mut pipe = Some(pipe);
+                if let Ok(count) = result {
+                    let from = pipe.take().expect("just put there").read_end();
+                    peer.got.extend(file_bytes(from as u64, count));
+                    let from = from + count as i32;
+                    pipe = (count < bytes).then(|| Pipe::new(from, from, Arc::new(NoCloser)));
+                }
+                Outcome::Drained { pipe, result }
             }
             Operation::Shutdown { .. } => {
                 peer.shut = true;
@@ -627,6 +670,74 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
     assert!(shard.operations.is_empty());
     assert_eq!(shard.counters.cold_ranges, 1);
     assert_eq!(connection.requests_waiting(), 0);
+}
+
+#[test]
+fn a_cold_range_goes_through_a_pipe_in_steps_and_is_read_where_there_is_none() {
+    let mut shard = Shard::new(1000);
+    let settings = ConnectionSettings {
+        cold_mode: ColdMode::Splice,
+        ..SETTINGS
+    };
+    let mut connection = shard.connection(1, settings);
+    shard.operation();
+    shard.deliver(&mut connection, &framed(b"fetch"));
+    shard.operation();
+    let step = COLD_READ_BYTES_MAX as u64;
+    let parts = vec![file_range(500, step + 100)];
+    connection.reply(
+        SlotId(0),
+        Reply::from(Parts::from(parts)),
+        &mut shard.turn(),
+    );
+    let Operation::SendFile { .. } = shard.operation() else {
+        panic!();
+    };
+    connection.handle(Outcome::SentFile(Ok(None)), &mut shard.turn());
+    let Operation::Fill { range } = shard.operation() else {
+        panic!();
+    };
+    assert_eq!((range.position, range.length), (500, step));
+    let pipe = Pipe::new(7, 8, Arc::new(NoCloser));
+    let filled = Outcome::Filled(Ok(Some((pipe, step as usize))));
+    connection.handle(filled, &mut shard.turn());
+    let Operation::Drain {
+        pipe, bytes, more, ..
+    } = shard.operation()
+    else {
+        panic!();
+    };
+    assert_eq!((pipe.read_end(), bytes, more), (7, step as usize, true));
+    let drained = Outcome::Drained {
+        pipe: Some(pipe),
+        result: Ok(bytes - 10),
+    };
+    connection.handle(drained, &mut shard.turn());
+    let Operation::Poll { interest, .. } = shard.operation() else {
+        panic!("the socket is full");
+    };
+    connection.handle(Outcome::Ready(interest), &mut shard.turn());
+    let Operation::Drain { bytes: 10, .. } = shard.operation() else {
+        panic!("ten bytes are left in it");
+    };
+    let drained = Outcome::Drained {
+        pipe: None,
+        result: Ok(10),
+    };
+    connection.handle(drained, &mut shard.turn());
+    let Operation::Fill { range } = shard.operation() else {
+        panic!();
+    };
+    assert_eq!((range.position, range.length), (500 + step, 100));
+    connection.handle(Outcome::Filled(Ok(None)), &mut shard.turn());
+    let Operation::Read {
+        position, patience, ..
+    } = shard.operation()
+    else {
+        panic!("there was no pipe");
+    };
+    assert_eq!(position, 500 + step);
+    assert_eq!(patience, crate::io::Patience::Cold);
 }
 
 #[test]

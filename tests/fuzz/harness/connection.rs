@@ -86,6 +86,7 @@ fn deliver(segments: &[&[u8]], answers: u8) -> (Vec<Vec<u8>>, Disconnect) {
     let settings = ConnectionSettings {
         request_bytes_max: REQUEST_BYTES_MAX,
         idle_us: None,
+        cold_mode: Default::default(),
     };
     let socket = Socket::new(1, Arc::new(Forget));
     let peer = "127.0.0.1:1".parse().expect("an address");

@@ -275,6 +275,8 @@ impl Machine {
                     Err(error) => Outcome::SentFile(Err(error)),
                 }
             }
+            // Everything is in its page cache.
+            Operation::Fill { .. } | Operation::Drain { .. } => unreachable!("nothing is cold"),
             Operation::Shutdown { socket } => {
                 if socket.number() == LISTENER
                     && let Some((at, token)) = self.accepting.take()
