@@ -5,6 +5,7 @@
 //! topics | configs | cluster             what a cluster has, through `client`
 //! produce | consume                      records to and from lines
 //! log                                    the files themselves, offline
+//! tune                                   this machine against tuning.md
 //! completion                             for a shell
 //! ```
 //!
@@ -27,6 +28,7 @@ mod serve;
 mod text;
 mod time;
 mod topics;
+mod tune;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -58,6 +60,7 @@ enum Command {
     Consume(Box<consume::Consume>),
     Configs(configs::Configs),
     Log(log::LogFiles),
+    Tune(tune::Tune),
     Completion(completion::Completion),
 }
 
@@ -71,6 +74,7 @@ impl Command {
             Command::Consume(consume) => consume.run(),
             Command::Configs(configs) => configs.run(),
             Command::Log(files) => files.run(),
+            Command::Tune(tune) => tune.run(),
             Command::Completion(completion) => completion.run(),
         }
     }

@@ -13,5 +13,6 @@ mod worker;
 
 pub use boot::{Listening, StartError, boot};
 pub use progress::Progress;
+pub(crate) use serve::chosen_buffer_bytes;
 pub use serve::serve;
 pub use worker::{Event, Worker};

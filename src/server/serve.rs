@@ -203,7 +203,7 @@ const KAFKAS_SOCKET_BUFFER_BYTES: u32 = 102_400;
 
 /// A buffer size that somebody chose. Otherwise the kernel tunes it: fixed at Kafka's 100 KiB, a
 /// record set of 1 MiB came in 6.7 receives instead of 2.9 and cost 1.4 times the processor time.
-fn chosen(bytes: Option<u32>) -> Option<u32> {
+pub(crate) fn chosen_buffer_bytes(bytes: Option<u32>) -> Option<u32> {
     bytes.filter(|bytes| *bytes != KAFKAS_SOCKET_BUFFER_BYTES)
 }
 
@@ -216,8 +216,8 @@ fn kernel_config(config: &BrokerConfig, crowded: bool) -> KernelConfig {
         },
         // A shard that spins on a core it shares keeps the other one from working.
         spin_us: if crowded { 0 } else { config.shard_spin_us },
-        send_buffer_bytes: chosen(config.socket_send_buffer_bytes),
-        receive_buffer_bytes: chosen(config.socket_receive_buffer_bytes),
+        send_buffer_bytes: chosen_buffer_bytes(config.socket_send_buffer_bytes),
+        receive_buffer_bytes: chosen_buffer_bytes(config.socket_receive_buffer_bytes),
         ..KernelConfig::default()
     }
 }
