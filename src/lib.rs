@@ -39,6 +39,7 @@ pub mod wire;
 // -- the machine
 pub mod api;
 pub mod cli;
+pub mod console;
 pub mod net;
 pub mod server;
 pub mod shard;

@@ -117,6 +117,21 @@ pub const REPLY_BYTES_USUAL: usize = 1024;
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
 
+/// Each doubling of a histogram's values is divided into this power of two of buckets: HdrHistogram's
+/// layout for two significant digits. With a bucket for each 64-bit value, so that recording need not
+/// ask, a histogram takes 58 KiB, of which the system backs what is used.
+pub const HISTOGRAM_DIVISION_BITS: u32 = 7;
+
+/// Keys of Kafka's APIs are below this; a request of a greater one is not counted by itself.
+pub const API_KEYS: usize = 128;
+
+/// Versions of an API are below this; greater ones are counted as the last.
+pub const API_VERSIONS: usize = 32;
+
+/// Of so many checks of record sets one is timed: reading a clock twice for each would cost as much as
+/// all the other figures together.
+pub const CHECKS_PER_TIMED: u32 = 32;
+
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);

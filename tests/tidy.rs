@@ -32,7 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("quota", &[]),
     // the machine
     ("store", &["io", "log", "batch"]),
-    ("net", &["io", "wire"]),
+    ("net", &["io", "wire", "metrics"]),
     ("shard", &[PURE, "io", "store", "config", "metrics"]),
     ("api", &[PURE, "io", "net", "shard", "config", "metrics"]),
     (
@@ -544,6 +544,7 @@ fn the_table_says_no_where_it_must() {
         ("shard", "api"),
         ("store", "shard"),
         ("net", "log"),
+        ("store", "metrics"),
         ("config", "wire"),
         ("nowhere", "types"),
     ] {

@@ -13,6 +13,7 @@ use millstream::server::{Event, Listening, Progress, Worker, boot};
 use millstream::shard::{Mail, Outbox, owner_of};
 use millstream::store::{Task, TaskOutcome};
 use millstream::sys::Files;
+use millstream::sys::monotonic_ns;
 use millstream::types::{Now, PartitionId, PartitionIndex, ShardId, Timestamp, Uuid};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -95,6 +96,7 @@ impl Machine {
             starting: true,
         };
         for shard in 0..shards {
+            machine.workers[shard].measure_with(monotonic_ns);
             machine.workers[shard].start(now, &mut machine.outboxes[shard]);
         }
         machine.run();
@@ -178,6 +180,7 @@ impl Machine {
                 any = true;
             }
             work(|| worker.end_round(now, out));
+            work(|| worker.worked(10));
             for (to, mail) in out.mail.drain(..) {
                 self.mail[to.0 as usize].push_back((ShardId(shard as u16), mail));
                 any = true;
@@ -238,6 +241,7 @@ impl Machine {
                 Outcome::Appended {
                     pieces,
                     result: Ok(bytes),
+                    took_ns: 1_500,
                 }
             }
             Operation::Read {

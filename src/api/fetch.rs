@@ -13,7 +13,7 @@ use crate::limits;
 use crate::log::Isolation;
 use crate::net::{Part, Parts, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
-use crate::types::{Few, LeaderEpoch, Offset, ShardId};
+use crate::types::{Few, LeaderEpoch, Offset, ShardId, TopicId};
 use crate::wire::{
     DecodeError, ErrorCode, FetchAbortedTransaction, FetchPartitionResponse, FetchRequest,
     FetchResponse, FetchTopicResponse, Records,
@@ -28,6 +28,7 @@ pub struct Fetch {
     bytes_max: u64,
     bytes_min: u64,
     isolation: Isolation,
+    began_us: u64,
     deadline_us: u64,
     session_id: i32,
     incremental: bool,
@@ -40,6 +41,8 @@ pub struct Fetch {
     moved: bool,
     /// What is to be sent unless the client's quota holds it back.
     charging: Option<Charging>,
+    /// Bytes of each topic in an answer that may yet be held back; without a quota they count at once.
+    sent: Option<Vec<(TopicId, u64)>>,
 }
 
 /// An answer whose bytes are being counted.
@@ -95,6 +98,7 @@ pub(super) fn begin(
         bytes_max,
         bytes_min: request.min_bytes.max(0) as u64,
         isolation,
+        began_us: context.now.monotonic_us,
         deadline_us: context.now.monotonic_us + max_wait_us,
         session_id,
         incremental,
@@ -103,6 +107,7 @@ pub(super) fn begin(
         is_late: max_wait_us == 0,
         moved: false,
         charging: None,
+        sent: None,
     });
     fetch.ask(context);
     Ok(fetch.progress(context))
@@ -328,7 +333,10 @@ impl Fetch {
     /// Answers, or has the answer counted first if a quota binds the client.
     fn charge(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
         let session = match throttle::binds_fetches(context) {
-            true => context.session.fetch_session.clone(),
+            true => {
+                self.sent = Some(Vec::new());
+                context.session.fetch_session.clone()
+            }
             false => None,
         };
         let reply = match self.reply(context) {
@@ -336,6 +344,7 @@ impl Fetch {
             end => return end,
         };
         if !throttle::fetched(context, reply.len()) {
+            self.leaves(context);
             return Progress::Reply(reply);
         }
         self.charging = Some(Charging { reply, session });
@@ -347,6 +356,7 @@ impl Fetch {
     fn charged(mut self, context: &mut Context<'_>, held_ms: i32) -> Progress {
         let charging = self.charging.take().expect("an answer was counted");
         if held_ms == 0 {
+            self.leaves(context);
             return Progress::Reply(charging.reply);
         }
         context.session.hold(context.now, held_ms);
@@ -364,8 +374,16 @@ impl Fetch {
         self.head.reply(&response)
     }
 
+    /// Counts the records of an answer that leaves after all.
+    fn leaves(&mut self, context: &mut Context<'_>) {
+        for (topic, bytes) in self.sent.take().into_iter().flatten() {
+            context.metrics.bytes_out(topic, bytes);
+        }
+    }
+
     fn reply(&mut self, context: &mut Context<'_>) -> Progress {
         self.unwatch(context);
+        context.metrics.fetched(self.began_us, context.now);
         let mut left = self.bytes_max;
         let mut is_first = true;
         let mut ranges: Vec<FileRange> = Vec::new();
@@ -377,6 +395,15 @@ impl Fetch {
             left = left.saturating_sub(length);
             is_first &= length == 0;
             let has_records = length > 0;
+            if let Ok(target) = &part.target
+                && has_records
+            {
+                let topic = target.partition.topic;
+                match &mut self.sent {
+                    Some(sent) => sent.push((topic, length)),
+                    None => context.metrics.bytes_out(topic, length),
+                }
+            }
             if let Some(session) = context.session.fetch_session.as_mut()
                 && session.id() == self.session_id
             {
@@ -441,7 +468,10 @@ impl Fetch {
         if !bytes.is_empty() {
             parts.push(Part::Bytes(bytes));
         }
-        Progress::Reply(Reply { parts, refusal })
+        Progress::Reply(Reply {
+            refusal,
+            ..Reply::from(parts)
+        })
     }
 }
 

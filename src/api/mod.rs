@@ -49,6 +49,7 @@ use crate::config::BrokerConfig;
 use crate::io::Pieces;
 use crate::limits;
 use crate::metadata::{Image, Topic};
+use crate::metrics::Requests;
 use crate::net::{Pool, Reply};
 use crate::shard::{Ask, owner_of};
 use crate::types::{Few, Now, Offset, PartitionId, PartitionIndex, ShardId};
@@ -311,6 +312,8 @@ pub struct Context<'a> {
     pub slowness: f64,
     /// The shard's memory for bytes that come and go.
     pub pool: &'a mut Pool,
+    /// This shard's figures of requests.
+    pub metrics: &'a mut Requests,
     /// What the handler wants of the shards.
     pub asks: &'a mut Asks,
 }
@@ -363,14 +366,15 @@ pub enum Progress {
     Disconnect(String),
 }
 
-/// Takes a request. The frame is without its length.
-pub fn begin(context: &mut Context<'_>, frame: Pieces) -> Progress {
+/// Takes a request. The frame is without its length. Also tells its API and version, if it is of an API
+/// that is served.
+pub fn begin(context: &mut Context<'_>, frame: Pieces) -> (Option<(ApiKey, i16)>, Progress) {
     let mut reader = Reader::new(frame.chunks());
     let header = match RequestHeader::decode(&mut reader) {
         Ok(header) => header,
-        Err(error) => return Progress::Disconnect(error.to_string()),
+        Err(error) => return (None, Progress::Disconnect(error.to_string())),
     };
-    let mut head = Head {
+    let head = Head {
         key: header.api_key,
         version: header.api_version,
         correlation_id: header.correlation_id,
@@ -381,20 +385,13 @@ pub fn begin(context: &mut Context<'_>, frame: Pieces) -> Progress {
         context.session.client_id = header.client_id.as_deref().map(Arc::from);
     }
     drop(reader);
-    let api = APIS.iter().find(|api| api.key == head.key);
-    let served = api.filter(|api| (api.parsed_from..=api.advertised.1).contains(&head.version));
-    let Some(api) = served else {
-        if head.key == ApiKey::API_VERSIONS {
-            head.version = 0;
-            return api_versions::unsupported(&head);
+    match APIS.iter().find(|api| api.key == head.key) {
+        Some(api) => {
+            let is = (head.key, head.version);
+            (Some(is), api.enter(context, head, frame))
         }
-        let (name, version) = (head.key.name(), head.version);
-        return Progress::Disconnect(format!("{name} version {version} is not served"));
-    };
-    if throttle::admits(context, &head, frame.len() as u64) {
-        return api.take(context, &head, frame);
+        None => (None, head.not_served()),
     }
-    Progress::Wait(Pending::Admission(Admission { api, head, frame }))
 }
 
 /// A request whose time is being counted before it begins: its client has a quota.
@@ -414,6 +411,25 @@ impl Admission {
 }
 
 impl Api {
+    /// Begins a request, unless its version is not served, or its client's time has to be counted first.
+    fn enter(&'static self, context: &mut Context<'_>, mut head: Head, frame: Pieces) -> Progress {
+        if !(self.parsed_from..=self.advertised.1).contains(&head.version) {
+            if head.key == ApiKey::API_VERSIONS {
+                head.version = 0;
+                return api_versions::unsupported(&head);
+            }
+            return head.not_served();
+        }
+        if throttle::admits(context, &head, frame.len() as u64) {
+            return self.take(context, &head, frame);
+        }
+        Progress::Wait(Pending::Admission(Admission {
+            api: self,
+            head,
+            frame,
+        }))
+    }
+
     fn take(&self, context: &mut Context<'_>, head: &Head, frame: Pieces) -> Progress {
         (self.begin)(context, head, frame)
             .unwrap_or_else(|error| Progress::Disconnect(error.to_string()))
@@ -421,6 +437,11 @@ impl Api {
 }
 
 impl Head {
+    fn not_served(&self) -> Progress {
+        let (name, version) = (self.key.name(), self.version);
+        Progress::Disconnect(format!("{name} version {version} is not served"))
+    }
+
     /// The body of the request.
     fn decode<'a, M: Message<'a>>(&self, frame: &'a Pieces) -> Result<M, DecodeError> {
         let mut reader = Reader::new(frame.chunks());

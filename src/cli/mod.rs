@@ -4,6 +4,7 @@
 //! serve                                  a broker
 //! topics | configs | cluster             what a cluster has, through `client`
 //! produce | consume                      records to and from lines
+//! stats                                  what a broker does at the moment
 //! log                                    the files themselves, offline
 //! tune                                   this machine against tuning.md
 //! completion                             for a shell
@@ -25,6 +26,7 @@ mod machine;
 mod output;
 mod produce;
 mod serve;
+mod stats;
 mod text;
 mod time;
 mod topics;
@@ -59,6 +61,7 @@ enum Command {
     Produce(Box<produce::Produce>),
     Consume(Box<consume::Consume>),
     Configs(configs::Configs),
+    Stats(stats::Stats),
     Log(log::LogFiles),
     Tune(tune::Tune),
     Completion(completion::Completion),
@@ -73,6 +76,7 @@ impl Command {
             Command::Produce(produce) => produce.run(),
             Command::Consume(consume) => consume.run(),
             Command::Configs(configs) => configs.run(),
+            Command::Stats(stats) => stats.run(),
             Command::Log(files) => files.run(),
             Command::Tune(tune) => tune.run(),
             Command::Completion(completion) => completion.run(),

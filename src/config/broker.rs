@@ -6,6 +6,7 @@ use super::property::list_elements;
 use super::topic::TopicConfig;
 use crate::types::NodeId;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -58,6 +59,8 @@ pub struct BrokerConfig {
     pub validate_records: bool,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads_per_dir: u32,
+    /// `millstream.metrics.listener`; `None` if nobody shall watch.
+    pub metrics_listener: Option<Address>,
 
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
@@ -112,6 +115,40 @@ pub struct BrokerConfig {
     pub(super) cluster: BTreeMap<String, String>,
     /// This broker's own dynamic settings, in normal form.
     pub(super) own: BTreeMap<String, String>,
+}
+
+/// A host and a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// A name or an address, without the brackets of IPv6. Empty: every address of the machine.
+    pub host: String,
+    /// The port; 0 lets the kernel choose one.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Address { host, port } = self;
+        match host.contains(':') {
+            true => write!(f, "[{host}]:{port}"),
+            false => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+impl Address {
+    /// Reads `host:port`.
+    pub fn parse(text: &str) -> Option<Address> {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        if bare.is_none() && host.contains([':', '[', ']', '/', ' ']) {
+            return None;
+        }
+        Some(Address {
+            host: bare.unwrap_or(host).to_owned(),
+            port: port.parse().ok()?,
+        })
+    }
 }
 
 /// `log.append.mode`.
@@ -194,6 +231,7 @@ impl BrokerConfig {
             },
             validate_records: settings.get("millstream.produce.validation") == Some("records"),
             recovery_threads_per_dir: settings.number("num.recovery.threads.per.data.dir"),
+            metrics_listener: metrics_listener(&settings)?,
 
             auto_create_topics: settings.flag("auto.create.topics.enable"),
             delete_topic_enable: settings.flag("delete.topic.enable"),
@@ -262,6 +300,17 @@ fn both_ids(mut set: BTreeMap<String, String>) -> BTreeMap<String, String> {
         }
     }
     set
+}
+
+fn metrics_listener(settings: &Settings) -> Result<Option<Address>, ConfigError> {
+    const NAME: &str = "millstream.metrics.listener";
+    match settings.get(NAME).unwrap_or("").trim() {
+        "" => Ok(None),
+        text => match Address::parse(text) {
+            Some(address) => Ok(Some(address)),
+            None => Err(settings.refuse(NAME, format!("'{text}' is not host:port"))),
+        },
+    }
 }
 
 fn roles(settings: &Settings) -> Result<(), ConfigError> {

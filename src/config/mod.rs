@@ -21,7 +21,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{AppendMode, BrokerConfig, FetchColdMode};
+pub use broker::{Address, AppendMode, BrokerConfig, FetchColdMode};
 pub use describe::{
     Entry, Source, Synonym, describe_broker, describe_client_metrics, describe_cluster,
     describe_group, describe_topic, help,

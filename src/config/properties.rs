@@ -132,6 +132,8 @@ const MAIN: &[Property] = &[
         .doc("Millstream: how records that are not in the page cache reach the socket: read into memory off the shard, then sent; or by splice(2) through a pipe."),
     string("millstream.produce.validation").default("batch").one_of(&["batch", "records"])
         .doc("Millstream: check of compressed batches: header, size and CRC, or (records) inflated and record by record as Kafka does."),
+    string("millstream.metrics.listener").default("127.0.0.1:9644")
+        .doc("Millstream: where /metrics and /stats are answered over HTTP, as host:port; empty turns them off. Where the port is in use the broker serves without."),
     int("num.network.threads").default("3").at_least(1).high().cluster_wide().not_needed(SHARDS)
         .doc("Kafka's threads that read and write sockets."),
     int("num.io.threads").default("8").at_least(1).high().cluster_wide().not_needed(SHARDS)

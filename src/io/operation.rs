@@ -182,6 +182,8 @@ pub enum Outcome<O> {
         pieces: Pieces,
         /// Bytes written, perhaps fewer than given.
         result: Result<usize>,
+        /// How long the write took, queues of the kernel included: a figure, decides nothing.
+        took_ns: u64,
     },
     /// The buffer, with `Ok(count)` new bytes in it; 0 is the end of the file.
     Read {

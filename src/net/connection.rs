@@ -26,6 +26,7 @@ use crate::limits::{
     PIECES_PER_RECEIVE, PIPELINED_REQUESTS_MAX, RECEIVES_PER_TURN, SLOW_FRAME_BYTES_PER_SECOND,
     SLOW_FRAME_US, UNSENT_BYTES_MAX,
 };
+use crate::metrics::{Meter, Requests};
 use crate::types::Now;
 use bytes::BytesMut;
 use std::io;
@@ -40,7 +41,7 @@ pub struct Turn<'a, T: Task> {
     /// The shard's byte budget.
     pub budget: &'a mut Budget,
     /// The shard's figures.
-    pub counters: &'a mut Counters,
+    pub metrics: &'a mut Requests,
     /// To be submitted.
     pub operations: &'a mut Vec<(Token, Operation<T>)>,
     /// To be answered.
@@ -56,6 +57,8 @@ pub struct Frame {
     pub slot: SlotId,
     /// Its bytes, without the four of the length.
     pub pieces: Pieces,
+    /// When its socket became readable, microseconds of the monotonic clock.
+    pub came_us: u64,
 }
 
 /// What the configuration says about connections.
@@ -67,33 +70,6 @@ pub struct ConnectionSettings {
     pub idle_us: Option<u64>,
     /// How ranges of files that are not in the page cache are sent.
     pub cold_mode: ColdMode,
-}
-
-/// What the connections of a shard have done since its start.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Counters {
-    /// Bytes received.
-    pub bytes_received: u64,
-    /// Receives that brought something.
-    pub receives: u64,
-    /// Requests received.
-    pub frames: u64,
-    /// Replies handed to a sender, empty ones not counted.
-    pub replies: u64,
-    /// Bytes sent from memory.
-    pub bytes_sent: u64,
-    /// Bytes sent from files by the kernel.
-    pub bytes_sent_by_sendfile: u64,
-    /// Bytes of files sent through a pipe.
-    pub bytes_spliced: u64,
-    /// Bytes of files read into memory in order to be sent.
-    pub bytes_read: u64,
-    /// Sends and sendfiles that found no room.
-    pub sends_blocked: u64,
-    /// File ranges that were not in the page cache.
-    pub cold_ranges: u64,
-    /// Frames that had to wait for the byte budget.
-    pub frames_parked: u64,
 }
 
 /// A connection to a client or another broker.
@@ -123,6 +99,8 @@ pub struct Connection {
     /// Slots from here on are refused; their replies are dropped.
     refused_from: SlotId,
     active_us: u64,
+    /// When the socket last became readable: what is received from then on came at that time.
+    readable_us: u64,
 }
 
 /// The admitted frame.
@@ -178,6 +156,7 @@ impl Connection {
             shutting_down: false,
             refused_from: SlotId(u64::MAX),
             active_us: now.monotonic_us,
+            readable_us: now.monotonic_us,
         }
     }
 
@@ -188,13 +167,15 @@ impl Connection {
 
     /// Takes the completion of one of its operations.
     pub fn handle<T: Task>(&mut self, outcome: Outcome<T::Outcome>, turn: &mut Turn<'_, T>) {
-        let counters = &mut *turn.counters;
+        let now_us = turn.now.monotonic_us;
+        let metrics = &mut *turn.metrics;
         let sent = match outcome {
             Outcome::Ready(Interest::Readable) => {
                 assert_eq!(self.reading, Reading::Polling);
                 self.reading = Reading::Idle;
                 self.more_to_receive = true;
                 self.receives_in_a_row = 0;
+                self.readable_us = now_us;
                 Ok(0)
             }
             Outcome::Received { buffers, result } => self.received(buffers, result, turn),
@@ -202,14 +183,14 @@ impl Connection {
                 self.sender.writable();
                 Ok(0)
             }
-            Outcome::Sent(result) => self.sender.sent(result, counters),
-            Outcome::SentFile(result) => self.sender.sent_file(result, counters),
+            Outcome::Sent(result) => self.sender.sent(result, metrics, now_us),
+            Outcome::SentFile(result) => self.sender.sent_file(result, metrics, now_us),
             Outcome::Read { buffer, result } => {
-                let ended = self.sender.read_ended(buffer, result, turn.pool, counters);
+                let ended = self.sender.read_ended(buffer, result, turn.pool, metrics);
                 ended.map(|()| 0)
             }
-            Outcome::Filled(result) => self.sender.filled(result, counters).map(|()| 0),
-            Outcome::Drained { pipe, result } => self.sender.drained(pipe, result, counters),
+            Outcome::Filled(result) => self.sender.filled(result, metrics).map(|()| 0),
+            Outcome::Drained { pipe, result } => self.sender.drained(pipe, result, metrics, now_us),
             Outcome::ShutDown => {
                 assert!(self.shutting_down);
                 self.shutting_down = false;
@@ -242,11 +223,15 @@ impl Connection {
     /// Answers a request; the reply leaves when those before it have.
     ///
     /// Panics if the request was answered before: our own mistake.
-    pub fn reply<T: Task>(&mut self, slot: SlotId, reply: Reply, turn: &mut Turn<'_, T>) {
+    pub fn reply<T: Task>(&mut self, slot: SlotId, mut reply: Reply, turn: &mut Turn<'_, T>) {
         if !self.awaits(slot) {
             return;
         }
-        turn.counters.replies += u64::from(!reply.is_empty());
+        reply.meter.answered(turn.now);
+        match reply.is_empty() {
+            true => turn.metrics.sent(reply.meter, turn.now.monotonic_us),
+            false => turn.metrics.counters.replies += 1,
+        }
         self.slots.fill(slot, reply, turn.budget);
         self.active_us = turn.now.monotonic_us;
         self.proceed(turn);
@@ -263,8 +248,12 @@ impl Connection {
     }
 
     /// Says that a request wants no reply (produce with acks=0) and is dealt with.
-    pub fn no_reply<T: Task>(&mut self, slot: SlotId, turn: &mut Turn<'_, T>) {
-        self.reply(slot, Reply::default(), turn);
+    pub fn no_reply<T: Task>(&mut self, slot: SlotId, meter: Meter, turn: &mut Turn<'_, T>) {
+        let reply = Reply {
+            meter,
+            ..Reply::default()
+        };
+        self.reply(slot, reply, turn);
     }
 
     /// Says that a request cannot be answered: what was asked before it is answered, it and what
@@ -331,8 +320,9 @@ impl Connection {
             .is_some_and(|until_us| until_us <= now_us)
         {
             self.held_until_us = None;
-            // Its idleness counts from here.
+            // Its idleness counts from here, and what it has sent meanwhile has waited for this.
             self.active_us = now_us;
+            self.readable_us = now_us;
             self.proceed(turn);
             return;
         }
@@ -422,11 +412,12 @@ impl Connection {
                     return Stop::NeedsBytes;
                 };
                 let body = self.body.take().expect("just seen");
-                turn.counters.frames += 1;
+                turn.metrics.counters.frames += 1;
                 turn.frames.push(Frame {
                     connection: self.id,
                     slot: self.slots.open(body.reservation),
                     pieces,
+                    came_us: self.readable_us,
                 });
                 continue;
             }
@@ -446,7 +437,7 @@ impl Connection {
                     }
                     None => {
                         self.parked = true;
-                        turn.counters.frames_parked += 1;
+                        turn.metrics.counters.frames_parked += 1;
                     }
                 },
                 Err(BadLength(length)) => {
@@ -518,8 +509,8 @@ impl Connection {
         turn.pool.give_back(buffers);
         self.more_to_receive = count == space;
         self.bytes_received += count as u64;
-        turn.counters.bytes_received += count as u64;
-        turn.counters.receives += 1;
+        turn.metrics.counters.bytes_received += count as u64;
+        turn.metrics.counters.receives += 1;
         self.cut_frames(turn);
         self.frames.settle(count);
         Ok(count)

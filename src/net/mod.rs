@@ -8,8 +8,8 @@
 //!
 //! # How an event loop drives it
 //!
-//! The loop keeps a map from connection id to [`Connection`], one [`Pool`], one [`Budget`] and one
-//! [`Counters`] per shard, and lends them for a call as a [`Turn`].
+//! The loop keeps a map from connection id to [`Connection`], one [`Pool`], one [`Budget`] and one set
+//! of figures ([`crate::metrics::Requests`]) per shard, and lends them for a call as a [`Turn`].
 //!
 //! 1. `Connection::new(..)`, then `start(turn)`.
 //! 2. Each completion with `Token::Connection(id)`: `handle(outcome, turn)`.
@@ -41,7 +41,7 @@ mod replies;
 mod sender;
 
 pub use budget::{Budget, Reservation};
-pub use connection::{Connection, ConnectionSettings, Counters, Frame, Turn};
+pub use connection::{Connection, ConnectionSettings, Frame, Turn};
 pub use disconnect::Disconnect;
 pub use pool::Pool;
 pub use replies::{Part, Parts, Reply, SlotId};

@@ -5,6 +5,7 @@
 
 use super::budget::{Budget, Reservation};
 use crate::io::FileRange;
+use crate::metrics::Meter;
 use crate::mutation::{Mutation, planted};
 use crate::wire::Refusal;
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub struct Reply {
     pub parts: Parts,
     /// The first error that it tells, for the log.
     pub refusal: Option<Box<Refusal>>,
+    /// What is measured of its request.
+    pub meter: Meter,
 }
 
 impl From<Bytes> for Reply {
@@ -61,7 +64,7 @@ impl From<Parts> for Reply {
     fn from(parts: Parts) -> Reply {
         Reply {
             parts,
-            refusal: None,
+            ..Reply::default()
         }
     }
 }

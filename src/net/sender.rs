@@ -13,7 +13,6 @@
 //!
 //! Invariants: `ready` items at the front are in memory and count `ready_bytes`; no item is empty.
 
-use super::connection::Counters;
 use super::disconnect::Disconnect;
 use super::pool::Pool;
 use super::replies::{Part, Reply};
@@ -21,6 +20,7 @@ use crate::io::{FileRange, Interest, Operation, Patience, Pipe, Socket, Task};
 use crate::limits::{
     COLD_READ_BYTES_MAX, GATHER_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN,
 };
+use crate::metrics::{Meter, Requests};
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -51,7 +51,8 @@ pub(super) struct Sender {
 
 struct Item {
     what: What,
-    ends_reply: bool,
+    /// The reply that ends with it.
+    ends: Option<Meter>,
 }
 
 enum What {
@@ -126,14 +127,11 @@ impl Sender {
                     What::File { range, way }
                 }
             };
-            self.queue.push_back(Item {
-                what,
-                ends_reply: false,
-            });
+            self.queue.push_back(Item { what, ends: None });
         }
         if self.queue.len() > before {
             let last = self.queue.back_mut().expect("just pushed");
-            last.ends_reply = true;
+            last.ends = Some(reply.meter);
             self.replies += 1;
         }
     }
@@ -219,7 +217,8 @@ impl Sender {
     pub(super) fn sent(
         &mut self,
         result: io::Result<usize>,
-        counters: &mut Counters,
+        metrics: &mut Requests,
+        now_us: u64,
     ) -> Result<usize, Disconnect> {
         let Flight::Sending { bytes } = std::mem::take(&mut self.flight) else {
             panic!("a send ended that was not begun");
@@ -227,9 +226,9 @@ impl Sender {
         if self.queue.is_empty() {
             return Ok(0);
         }
-        let count = self.unless_blocked(result, counters, Disconnect::Broken)?;
+        let count = self.unless_blocked(result, metrics, Disconnect::Broken)?;
         assert!(count <= bytes, "more sent than given");
-        counters.bytes_sent += count as u64;
+        metrics.counters.bytes_sent += count as u64;
         let mut left = count;
         while left > 0 {
             let front = self.queue.front_mut().expect("no more sent than queued");
@@ -244,7 +243,7 @@ impl Sender {
             self.unsent_bytes -= taken;
             if is_done {
                 self.ready -= 1;
-                self.pop_front();
+                self.pop_front(metrics, now_us);
             }
         }
         self.blocked |= count < bytes;
@@ -255,7 +254,8 @@ impl Sender {
     pub(super) fn sent_file(
         &mut self,
         result: io::Result<Option<usize>>,
-        counters: &mut Counters,
+        metrics: &mut Requests,
+        now_us: u64,
     ) -> Result<usize, Disconnect> {
         assert_eq!(self.flight, Flight::SendingFile);
         self.flight = Flight::None;
@@ -271,18 +271,18 @@ impl Sender {
                     ColdMode::Read => Way::Cold,
                     ColdMode::Splice => Way::Splice,
                 };
-                counters.cold_ranges += 1;
+                metrics.counters.cold_ranges += 1;
                 return Ok(0);
             }
             Ok(Some(0)) => return Err(Disconnect::File(cut_short())),
             Ok(Some(count)) => Ok(count),
             Err(error) => Err(error),
         };
-        let count = self.unless_blocked(result, counters, broken_or_file)?;
-        counters.bytes_sent_by_sendfile += count as u64;
+        let count = self.unless_blocked(result, metrics, broken_or_file)?;
+        metrics.counters.bytes_sent_by_sendfile += count as u64;
         let left = self.advance_file(0, count);
         if left == 0 {
-            self.pop_front();
+            self.pop_front(metrics, now_us);
         }
         self.blocked |= left > 0;
         Ok(count)
@@ -294,7 +294,7 @@ impl Sender {
         mut buffer: BytesMut,
         result: io::Result<usize>,
         pool: &mut Pool,
-        counters: &mut Counters,
+        metrics: &mut Requests,
     ) -> Result<(), Disconnect> {
         let Flight::Reading {
             at,
@@ -316,14 +316,13 @@ impl Sender {
             Err(error) => return Err(Disconnect::File(error)),
         };
         assert!(count == bytes.len() && count <= wanted, "a read of {count}");
-        counters.bytes_read += count as u64;
+        metrics.counters.bytes_read += count as u64;
         self.unsent_bytes += count;
         let what = What::Bytes(bytes);
         if self.advance_file(at, count) == 0 {
             self.queue[at].what = what;
         } else {
-            let ends_reply = false;
-            self.queue.insert(at, Item { what, ends_reply });
+            self.queue.insert(at, Item { what, ends: None });
         }
         Ok(())
     }
@@ -332,7 +331,7 @@ impl Sender {
     pub(super) fn filled(
         &mut self,
         result: io::Result<Option<(Pipe, usize)>>,
-        counters: &mut Counters,
+        metrics: &mut Requests,
     ) -> Result<(), Disconnect> {
         assert_eq!(self.flight, Flight::Filling);
         self.flight = Flight::None;
@@ -352,14 +351,14 @@ impl Sender {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(Disconnect::File(error)),
         };
-        counters.bytes_spliced += left as u64;
+        metrics.counters.bytes_spliced += left as u64;
         let pipe = Some(pipe);
         let what = What::Pipe { pipe, left };
         if self.advance_file(0, left) == 0 {
             self.queue[0].what = what;
         } else {
-            let ends_reply = false;
-            self.queue.push_front(Item { what, ends_reply });
+            let ends = None;
+            self.queue.push_front(Item { what, ends });
         }
         Ok(())
     }
@@ -369,14 +368,15 @@ impl Sender {
         &mut self,
         drained: Option<Pipe>,
         result: io::Result<usize>,
-        counters: &mut Counters,
+        metrics: &mut Requests,
+        now_us: u64,
     ) -> Result<usize, Disconnect> {
         assert_eq!(self.flight, Flight::Draining);
         self.flight = Flight::None;
         if self.queue.is_empty() {
             return Ok(0);
         }
-        let count = self.unless_blocked(result, counters, Disconnect::Broken)?;
+        let count = self.unless_blocked(result, metrics, Disconnect::Broken)?;
         let front = self.queue.front_mut().expect("just seen");
         let What::Pipe { pipe, left } = &mut front.what else {
             panic!("what was drained is no pipe");
@@ -384,7 +384,7 @@ impl Sender {
         assert!(count <= *left, "more than was in the pipe");
         *left -= count;
         if *left == 0 {
-            self.pop_front();
+            self.pop_front(metrics, now_us);
         } else {
             *pipe = drained;
             self.blocked = true;
@@ -438,7 +438,7 @@ impl Sender {
         let ready = self.queue.iter().take(self.ready);
         ready
             .enumerate()
-            .filter(|(_, item)| item.ends_reply)
+            .filter(|(_, item)| item.ends.is_some())
             .last()
             .map_or(0, |(at, _)| at + 1)
     }
@@ -471,13 +471,13 @@ impl Sender {
     fn unless_blocked(
         &mut self,
         result: io::Result<usize>,
-        counters: &mut Counters,
+        metrics: &mut Requests,
         blame: fn(io::Error) -> Disconnect,
     ) -> Result<usize, Disconnect> {
         match result {
             Ok(count) => Ok(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                counters.sends_blocked += 1;
+                metrics.counters.sends_blocked += 1;
                 self.blocked = true;
                 Ok(0)
             }
@@ -497,9 +497,12 @@ impl Sender {
         range.length
     }
 
-    fn pop_front(&mut self) {
+    fn pop_front(&mut self, metrics: &mut Requests, now_us: u64) {
         let item = self.queue.pop_front().expect("just seen");
-        self.replies -= usize::from(item.ends_reply);
+        if let Some(meter) = item.ends {
+            self.replies -= 1;
+            metrics.sent(meter, now_us);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod complaints;
 mod labour;
 mod progress;
 mod serve;
+mod watch;
 mod worker;
 
 pub use boot::{Listening, StartError, boot};

@@ -3,9 +3,11 @@
 
 use super::boot::{self, Listening, StartError};
 use super::progress::Progress;
+use super::watch;
 use super::worker::{Event, Worker};
 use crate::api::Endpoint;
 use crate::config::{self, BrokerConfig, Listener};
+use crate::console;
 use crate::io::Socket;
 use crate::limits;
 use crate::shard::Outbox;
@@ -75,6 +77,8 @@ fn run(
 ) -> Result<(), StartError> {
     let cores = sys::cpu::allowed_cores();
     let shards = workers.len();
+    let cluster_id = workers[0].cluster_id();
+    let watched = |doors, wakers| watch::watched(config, cluster_id, doors, wakers);
     let crowded = shards > cores.len();
     let (doors, inboxes): (Doors, Vec<Inbox>) = workers.iter().map(|_| unbounded()).unzip();
     let (ready, readiness) = bounded(shards);
@@ -110,6 +114,9 @@ fn run(
         });
         match started {
             Ok(wakers) => {
+                if let Some(address) = &config.metrics_listener {
+                    console::start(address, watched(doors.clone(), wakers.clone()));
+                }
                 (0..shards).for_each(|_| go.send(wakers.clone()).expect("shards wait for it"));
                 tracing::info!(shards, "the broker is ready");
             }
@@ -148,6 +155,7 @@ impl Start {
     /// Runs the shard until it has stopped; says why, if that was by itself.
     fn run(self, mut worker: Worker, tasks: &TaskThreads<Task>) -> Option<String> {
         sys::cpu::pin(self.core);
+        worker.measure_with(sys::monotonic_ns);
         let shard = worker.shard();
         let mut kernel = match Kernel::new(self.kernel, tasks) {
             Ok(kernel) => kernel,

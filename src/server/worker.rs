@@ -17,14 +17,16 @@ use crate::api::{
 use crate::config::{BrokerConfig, FetchColdMode};
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
+use crate::metrics::{Meter, Report, Requests, Traffic};
 use crate::net::{
-    Budget, ColdMode, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool,
-    Reservation, SlotId, Turn,
+    Budget, ColdMode, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reservation, SlotId,
+    Turn,
 };
 use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
 use crate::types::{Now, ShardId};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
+use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -50,6 +52,8 @@ pub enum Event {
     Timeout,
     /// The broker is to stop; told to shard 0.
     Stop,
+    /// Somebody watches the broker.
+    Report(Sender<Report>),
 }
 
 /// What a handler is given: the worker's fields one by one, because the connection is borrowed beside
@@ -65,6 +69,7 @@ macro_rules! context_of {
             shards: $worker.shards,
             metadata_cache: &mut $worker.metadata_cache,
             slowness: $worker.labour.slowness(),
+            metrics: &mut $worker.metrics,
             pool: &mut $worker.pool,
             asks: &mut $asks,
         }
@@ -87,7 +92,7 @@ pub struct Worker {
     next_connection: u64,
     pool: Pool,
     budget: Budget,
-    counters: Counters,
+    metrics: Requests,
     complaints: Complaints,
     labour: Labour,
     metadata_cache: MetadataCache,
@@ -121,6 +126,7 @@ struct Request {
     connection: u64,
     slot: SlotId,
     pending: Pending,
+    meter: Meter,
     lent: Option<Lent>,
 }
 
@@ -163,7 +169,7 @@ impl Worker {
             next_connection: 0,
             pool: Pool::new(limits::POOL_PIECES_KEPT),
             budget: Budget::new(budget_bytes),
-            counters: Counters::default(),
+            metrics: Requests::default(),
             complaints: Complaints::default(),
             labour: Labour::default(),
             metadata_cache: MetadataCache::default(),
@@ -185,19 +191,56 @@ impl Worker {
         }
     }
 
+    /// What it tells whoever watches the broker.
+    fn report(&mut self, now: Now) -> Report {
+        let image = self.shard.image();
+        let name = |id| Some(Arc::from(image.topic_by_id(id)?.name.as_str()));
+        let (bytes_out, bytes_out_gone) = self.metrics.bytes_out_by_topic(name);
+        let mut connections = vec![0; self.identity.advertised.len()];
+        let mut fetch_sessions = 0;
+        for live in self.connections.values() {
+            connections[live.session.listener] += 1;
+            fetch_sessions += u64::from(live.session.fetch_session.is_some());
+        }
+        let waiting = |is: fn(&Pending) -> bool| {
+            let pending = self.pending.values();
+            pending.filter(|request| is(&request.pending)).count() as u64
+        };
+        let mut rows = self.metrics.rows();
+        rows.extend(self.shard.stages());
+        let mut report = Report {
+            shard: self.shard.id(),
+            at_us: now.monotonic_us,
+            counters: self.metrics.counters,
+            connections,
+            produces_waiting: waiting(|it| matches!(it, Pending::Produce(_))),
+            fetches_waiting: waiting(|it| matches!(it, Pending::Fetch(_))),
+            fetch_sessions,
+            rows,
+            apis: self.metrics.apis(),
+            topics: BTreeMap::new(),
+            gone: Traffic {
+                bytes_out: bytes_out_gone,
+                ..Traffic::default()
+            },
+            logs: Vec::new(),
+            cluster: None,
+        };
+        for (topic, bytes) in bytes_out {
+            report.topics.entry(topic).or_default().bytes_out += bytes;
+        }
+        self.shard.report(&mut report);
+        report
+    }
+
+    /// The id of the cluster that it serves.
+    pub fn cluster_id(&self) -> Arc<str> {
+        self.identity.cluster_id.clone()
+    }
+
     /// This worker's shard.
     pub fn shard(&self) -> ShardId {
         self.shard.id()
-    }
-
-    /// What its connections have done.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// How many connections it has.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
     }
 
     /// Begins to accept.
@@ -236,6 +279,12 @@ impl Worker {
     /// The event loop has worked for so long, microseconds, since it last said so.
     pub fn worked(&mut self, us: u64) {
         self.labour.worked(us);
+        self.metrics.counters.worked_us += us;
+    }
+
+    /// Has checks of record sets timed with that clock, which tells nanoseconds.
+    pub fn measure_with(&mut self, clock: fn() -> u64) {
+        self.shard.measure_with(clock);
     }
 
     /// Takes one event. What earlier events of the same round left in the outbox stays there.
@@ -247,6 +296,10 @@ impl Worker {
             Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
             Event::Timeout => self.handle_timeout(now, out),
             Event::Stop => self.stop(out),
+            Event::Report(to) => {
+                // Who asked may have lost patience.
+                let _ = to.send(self.report(now));
+            }
         }
         self.settle(now, out);
     }
@@ -405,6 +458,7 @@ impl Worker {
             connection: id,
             slot,
             pieces,
+            came_us,
         } = frame;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -418,7 +472,11 @@ impl Worker {
         }
         self.labour.expect(pieces.len() as u64);
         let mut context = context_of!(self, now, live, asks);
-        let progress = api::begin(&mut context, pieces);
+        let (api, progress) = api::begin(&mut context, pieces);
+        let meter = match api {
+            Some((key, version)) => self.metrics.begun(key.0, version, came_us, now),
+            None => Meter::default(),
+        };
         let lent = match &progress {
             Progress::Wait(pending) => {
                 let reservation = live.connection.take_reservation(slot);
@@ -438,9 +496,10 @@ impl Worker {
         };
         if let Some(until_us) = live.session.held_until_us.take() {
             live.connection.hold_back(until_us);
+            self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
         self.send_asks(ticket, asks, out);
-        self.go_on(now, (ticket, id, slot), lent, progress, out);
+        self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
     }
 
     /// Gives a waiting request what it waited for. One that is gone does not mind.
@@ -452,6 +511,7 @@ impl Worker {
             connection: id,
             slot,
             pending,
+            meter,
             mut lent,
         } = request;
         if let (Some(lent), api::Event::Answer(_)) = (&mut lent, &event) {
@@ -473,9 +533,10 @@ impl Worker {
         }
         if let Some(until_us) = live.session.held_until_us.take() {
             live.connection.hold_back(until_us);
+            self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
         self.send_asks(ticket, asks, out);
-        self.go_on(now, (ticket, id, slot), lent, progress, out);
+        self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
     }
 
     fn answered_orphan(&mut self, ticket: u64, event: &api::Event) {
@@ -494,7 +555,7 @@ impl Worker {
         &mut self,
         now: Now,
         (ticket, id, slot): (u64, u64, SlotId),
-        lent: Option<Lent>,
+        (meter, lent): (Meter, Option<Lent>),
         progress: Progress,
         out: &mut Outbox,
     ) {
@@ -518,6 +579,7 @@ impl Worker {
                         connection: id,
                         slot,
                         pending,
+                        meter,
                         lent,
                     },
                 );
@@ -527,13 +589,14 @@ impl Worker {
             }
             Progress::Reply(mut reply) => {
                 self.labour.answered(reply.len());
+                reply.meter = meter;
                 if let Some(refusal) = reply.refusal.take() {
                     self.refused(now, id, &refusal);
                 }
                 self.with_connection(now, id, out, |it, turn| it.reply(slot, reply, turn));
             }
             Progress::NoReply => {
-                self.with_connection(now, id, out, |it, turn| it.no_reply(slot, turn));
+                self.with_connection(now, id, out, |it, turn| it.no_reply(slot, meter, turn));
             }
             Progress::Disconnect(why) => {
                 self.with_connection(now, id, out, |it, turn| {
@@ -549,6 +612,7 @@ impl Worker {
             return;
         };
         let (api, code) = (refusal.api, refusal.code);
+        self.metrics.refused(api.0, code.0);
         let client = live.session.client_id.as_deref();
         // With that refusal a newer client learns which version to ask with (KIP-511).
         let negotiates = api == ApiKey::API_VERSIONS && code == ErrorCode::UNSUPPORTED_VERSION;
@@ -676,6 +740,7 @@ impl Worker {
             tickets: BTreeSet::new(),
             timer: None,
         };
+        self.metrics.counters.connections_opened += 1;
         self.connections.insert(id, live);
         self.with_connection(now, id, out, |connection, turn| connection.start(turn));
         if self.draining.is_some() {
@@ -700,7 +765,7 @@ impl Worker {
             now,
             pool: &mut self.pool,
             budget: &mut self.budget,
-            counters: &mut self.counters,
+            metrics: &mut self.metrics,
             operations: &mut out.operations,
             frames: &mut self.frames,
         };
@@ -723,6 +788,7 @@ impl Worker {
 
     fn finish(&mut self, now: Now, id: u64, out: &mut Outbox) {
         let mut live = self.connections.remove(&id).expect("it has just been used");
+        self.metrics.counters.connections_closed += 1;
         if let Some(timer) = live.timer {
             self.timers.remove(&(timer, id));
         }

@@ -71,7 +71,10 @@ impl Shard {
             };
             match self.check_leader(part.partition, part.epoch) {
                 Err(error) => self.read_done(&lookup, ReadResult::refused(error), out),
-                Ok(slot) => self.look_up(slot, lookup, out),
+                Ok(slot) => {
+                    self.slot(slot).traffic.fetches += 1;
+                    self.look_up(slot, lookup, out);
+                }
             }
         }
     }
@@ -123,6 +126,7 @@ impl Shard {
                 let directory = partition.store.directory().display();
                 let offset = lookup.want.offset.0;
                 tracing::error!(%directory, offset, "there is no batch where one should be");
+                partition.traffic.fetches_failed += 1;
                 read_state(partition, ErrorCode::CORRUPT_MESSAGE)
             }
             Found::ReadHeaders(scan) => {
@@ -234,6 +238,7 @@ impl Shard {
     fn storage_failed(&mut self, slot: u32, lookup: &LookUp, why: &str, out: &mut Outbox) {
         let partition = self.slot(slot);
         tracing::error!(directory = %partition.store.directory().display(), "reading: {why}");
+        partition.traffic.fetches_failed += 1;
         let failed = read_state(partition, ErrorCode::KAFKA_STORAGE_ERROR);
         self.read_done(lookup, failed, out);
     }

@@ -9,6 +9,7 @@ use crate::config::{BrokerConfig, TopicConfig};
 use crate::limits;
 use crate::log::{Log, LogConfig};
 use crate::metadata::{Image, Resource, Topic};
+use crate::metrics::Traffic;
 use crate::store::{Store, Task, TaskOutcome};
 use crate::types::{LeaderEpoch, Now, Offset, PartitionId, PartitionIndex, Uuid};
 use std::collections::{BTreeMap, VecDeque};
@@ -106,6 +107,7 @@ impl Shard {
             awaiting_headers: BTreeMap::new(),
             flush_due_us: None,
             is_to_drive: false,
+            traffic: Traffic::default(),
             life: Life::Serving,
         };
         self.slots[slot as usize] = Some(partition);
@@ -322,6 +324,7 @@ impl Shard {
             return;
         }
         let partition = self.slots[slot as usize].take().expect("just seen");
+        self.metrics.forget(partition.traffic);
         self.free_slots.push(slot);
         let directory = partition.store.directory().to_owned();
         let name = deleted_name(&partition.topic, partition.id, self.tickets);

@@ -21,6 +21,7 @@ mod offsets;
 mod produce;
 mod quotas;
 mod random;
+mod report;
 mod settings;
 mod stop;
 
@@ -40,8 +41,9 @@ pub use settings::effective;
 pub use stop::{LOCK, LOG_STARTS};
 
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::io::{Completion, Token};
+use crate::io::{Completion, Outcome, Token};
 use crate::metadata::{Image, QuotaOwner};
+use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
@@ -81,6 +83,8 @@ pub(crate) struct Partition {
     flush_due_us: Option<u64>,
     /// It stands among those that are driven at the end of the round.
     is_to_drive: bool,
+    /// What it has taken and given since the start.
+    traffic: Traffic,
     life: Life,
 }
 
@@ -152,6 +156,7 @@ pub struct Shard {
     failed_dirs: BTreeSet<usize>,
     /// Why the broker cannot go on (shard 0).
     failure: Option<String>,
+    metrics: Logs,
 }
 
 /// An answer in the making.
@@ -206,6 +211,7 @@ impl Shard {
             stop_reports: stop::StopReports::default(),
             failed_dirs: BTreeSet::new(),
             failure: None,
+            metrics: Logs::default(),
         }
     }
 
@@ -338,6 +344,9 @@ impl Shard {
                 self.handle_metadata_store(now, operation, completion.outcome, out);
             }
             Token::Partition { slot, operation } => {
+                if let Outcome::Appended { took_ns, .. } = &completion.outcome {
+                    self.metrics.appended(*took_ns);
+                }
                 let partition = self.slots[slot as usize]
                     .as_mut()
                     .expect("slots outlive operations");
@@ -348,7 +357,7 @@ impl Shard {
                 self.wants_drive(slot);
                 self.mind_flush(slot, now);
                 if let Some(event) = event {
-                    self.handle_store_event(slot, event, out);
+                    self.handle_store_event(now, slot, event, out);
                 }
                 self.slot_is_quiet(slot, out);
             }
@@ -357,7 +366,7 @@ impl Shard {
                     .waiting
                     .remove(&ticket)
                     .expect("tickets are answered once");
-                let crate::io::Outcome::Done(outcome) = completion.outcome else {
+                let Outcome::Done(outcome) = completion.outcome else {
                     unreachable!("tickets of a shard are tasks");
                 };
                 match waiting {
@@ -384,10 +393,10 @@ impl Shard {
         }
     }
 
-    fn handle_store_event(&mut self, slot: u32, event: store::Event, out: &mut Outbox) {
+    fn handle_store_event(&mut self, now: Now, slot: u32, event: store::Event, out: &mut Outbox) {
         match event {
             store::Event::Moved { bytes } => {
-                self.acknowledge(slot, out);
+                self.acknowledge(now, slot, out);
                 self.moved(slot, bytes, out);
             }
             store::Event::AppendsFailed => self.appends_failed(slot, out),
@@ -401,7 +410,7 @@ impl Shard {
             store::Event::Durable { to, bytes } => {
                 self.durable(slot, to, out);
                 if bytes > 0 {
-                    self.acknowledge(slot, out);
+                    self.acknowledge(now, slot, out);
                     self.moved(slot, bytes, out);
                 }
             }

@@ -1,7 +1,7 @@
 //! Produce, on the shard that owns the partitions: check, append, answer when committed.
 
 use super::mail::{ProduceAsk, ProducePart, Produced};
-use super::{Outbox, Parts, ReturnTo, Shard, Waiting};
+use super::{Outbox, Partition, Parts, ReturnTo, Shard, Waiting};
 use crate::batch::{self, Checked, Codec, Fault, Look, Rules, Target, TimestampType};
 use crate::config::{self, Compression, TopicConfig};
 use crate::io::Pieces;
@@ -14,6 +14,8 @@ use crate::wire::ErrorCode;
 /// A produce that waits for its batch to be committed.
 pub(super) struct PendingAck {
     last: Offset,
+    /// When it went to the store.
+    since_us: u64,
     place: Place,
     produced: Produced,
 }
@@ -60,6 +62,7 @@ impl Shard {
         out: &mut Outbox,
     ) -> Result<(), Produced> {
         let validate_all = self.config.validate_records;
+        let timing = self.metrics.check_begins();
         let (slot, partition) = self.serving(part.partition).map_err(Produced::refused)?;
         let config = &partition.config;
         let target = target(config);
@@ -82,8 +85,10 @@ impl Shard {
         };
         let mut records = part.records;
         let length = records.len();
-        let checked =
-            batch::check(records.chunks(), length, &rules).map_err(|fault| refuse_fault(&fault))?;
+        partition.traffic.produces += 1;
+        let checked = batch::check(records.chunks(), length, &rules)
+            .map_err(|fault| refuse_in(partition, &fault, length))?;
+        self.metrics.checked(timing);
         if checked.header.is_transactional() {
             // Transactions need a coordinator; FindCoordinator says that there is none.
             return Err(Produced::refused(ErrorCode::INVALID_TXN_STATE));
@@ -103,10 +108,10 @@ impl Shard {
                 target,
             };
             self.convert(slot, place, conversion, out);
-        } else if partition.converting.is_empty() {
+        } else if self.slot(slot).converting.is_empty() {
             self.append(now, slot, place, checked, records, out);
         } else {
-            partition.converting.push_back(Converting {
+            self.slot(slot).converting.push_back(Converting {
                 number: 0,
                 place,
                 ready: Some(Ok((checked, records))),
@@ -151,7 +156,10 @@ impl Shard {
             let first = converting.pop_front().expect("just seen");
             match first.ready.expect("just seen") {
                 Ok((checked, pieces)) => self.append(now, slot, first.place, checked, pieces, out),
-                Err(fault) => self.produced(first.place, refuse_fault(&fault), out),
+                Err(fault) => {
+                    let refused = refuse_in(self.slot(slot), &fault, 0);
+                    self.produced(first.place, refused, out);
+                }
             }
         }
     }
@@ -167,13 +175,19 @@ impl Shard {
         out: &mut Outbox,
     ) {
         let partition = self.slot(slot);
+        let bytes = pieces.len() as u64;
         let appended = partition
             .store
             .append(&checked, pieces, partition.epoch, now);
         self.wants_drive(slot);
         let partition = self.slot(slot);
         let admitted = match appended {
-            Ok(admitted) => admitted,
+            Ok(admitted) => {
+                let records = admitted.last.0 - admitted.base.0 + 1;
+                partition.traffic.messages_in += records as u64;
+                partition.traffic.bytes_in += bytes;
+                admitted
+            }
             Err(Rejected::Refused(Refused::Duplicate {
                 base_offset,
                 last_offset,
@@ -192,6 +206,7 @@ impl Shard {
                 return self.produced(place, failed, out);
             }
             Err(Rejected::Refused(refused)) => {
+                partition.traffic.produces_failed += 1;
                 return self.produced(place, refuse(&refused), out);
             }
         };
@@ -211,6 +226,7 @@ impl Shard {
         }
         let ack = PendingAck {
             last: admitted.last,
+            since_us: now.monotonic_us,
             place,
             produced,
         };
@@ -222,7 +238,7 @@ impl Shard {
     }
 
     /// Answers what the high watermark has passed.
-    pub(super) fn acknowledge(&mut self, slot: u32, out: &mut Outbox) {
+    pub(super) fn acknowledge(&mut self, now: Now, slot: u32, out: &mut Outbox) {
         loop {
             let partition = self.slot(slot);
             let high_watermark = partition.store.log().high_watermark();
@@ -231,6 +247,7 @@ impl Shard {
                 _ => return,
             }
             let ack = partition.acks.pop_front().expect("just seen");
+            self.metrics.acknowledged(ack.since_us, now.monotonic_us);
             self.produced(ack.place, ack.produced, out);
         }
     }
@@ -262,6 +279,18 @@ fn target(config: &TopicConfig) -> Option<Target> {
         Compression::Lz4 => target(Codec::Lz4, config.lz4_level),
         Compression::Zstd => target(Codec::Zstd, config.zstd_level),
     }
+}
+
+/// Refuses a record set of so many bytes, and counts it as Kafka does.
+fn refuse_in(partition: &mut Partition, fault: &Fault, bytes: usize) -> Produced {
+    let refused = refuse_fault(fault);
+    match refused.error {
+        ErrorCode::MESSAGE_TOO_LARGE => partition.traffic.bytes_rejected += bytes as u64,
+        // Nor does Kafka call this a failed request.
+        ErrorCode::CORRUPT_MESSAGE => {}
+        _ => partition.traffic.produces_failed += 1,
+    }
+    refused
 }
 
 /// The table from what is wrong with a batch to Kafka's code for it.

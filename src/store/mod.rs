@@ -623,7 +623,7 @@ impl Store {
                     position,
                     rest,
                 },
-                Outcome::Appended { pieces, result },
+                Outcome::Appended { pieces, result, .. },
             ) => self.handle_appended(batches, bytes, position, (pieces, rest), result, out),
             (Lane::Rolling { base }, Outcome::Done(TaskOutcome::Opened(result))) => match result {
                 Ok(file) => {

@@ -13,8 +13,13 @@ pub fn clock() -> Now {
 
 /// Microseconds on CLOCK_MONOTONIC, which starts near the boot of the machine and never goes back.
 pub fn monotonic_us() -> u64 {
+    monotonic_ns() / 1_000
+}
+
+/// The same in nanoseconds.
+pub fn monotonic_ns() -> u64 {
     let time = read(libc::CLOCK_MONOTONIC);
-    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn read(clock: libc::clockid_t) -> libc::timespec {

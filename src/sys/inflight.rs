@@ -21,6 +21,8 @@ pub(super) enum InFlight {
         position: u64,
         pieces: Pieces,
         vectors: Vec<libc::iovec>,
+        /// When it was submitted first.
+        began_ns: u64,
     },
     /// READ into the spare capacity of `buffer`, after `already` bytes were read directly.
     Read {

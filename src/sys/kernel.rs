@@ -7,7 +7,7 @@
 //! worth it, so that a `poll` without news costs no system call), and to sleep.
 
 use super::append::{AppendMode, Judge, RingWrites, Way};
-use super::clock::monotonic_us;
+use super::clock::{monotonic_ns, monotonic_us};
 use super::error::{KernelError, kernel_release};
 use super::inflight::{InFlight, Slab};
 use super::pipes::{self, Pipes};
@@ -363,18 +363,24 @@ impl<T: Task> Kernel<T> {
             iov_base: part.as_ptr().cast_mut().cast(),
             iov_len: part.len(),
         }));
-        match self.way_of(&file, pieces.len()) {
+        let began_ns = monotonic_ns();
+        match self.way_of(&file, pieces.len(), began_ns / 1_000) {
             Way::Inline => {
-                let began_us = monotonic_us();
                 // SAFETY: the vectors point into `pieces`, which pwritev only reads.
                 let result = retry(|| unsafe {
                     let count = vectors.len() as i32;
                     libc::pwritev(file.number(), vectors.as_ptr(), count, position as i64)
                 });
-                let now_us = monotonic_us();
-                self.judge.inline_took(now_us - began_us, now_us);
+                let now_ns = monotonic_ns();
+                let took_ns = now_ns - began_ns;
+                self.judge.inline_took(took_ns / 1_000, now_ns / 1_000);
                 self.keep_vectors(vectors);
-                self.done(token, Outcome::Appended { pieces, result });
+                let outcome = Outcome::Appended {
+                    pieces,
+                    result,
+                    took_ns,
+                };
+                self.done(token, outcome);
             }
             Way::Ring => self.start_append(InFlight::Append {
                 token,
@@ -382,11 +388,12 @@ impl<T: Task> Kernel<T> {
                 position,
                 pieces,
                 vectors,
+                began_ns,
             }),
         }
     }
 
-    fn way_of(&self, file: &File, bytes: usize) -> Way {
+    fn way_of(&self, file: &File, bytes: usize, now_us: u64) -> Way {
         if !self.judge.needs_facts() {
             return self.judge.choose(bytes, RingWrites::Punted, false, 0);
         }
@@ -399,7 +406,7 @@ impl<T: Task> Kernel<T> {
             Err(_) => RingWrites::Inline,
         };
         self.judge
-            .choose(bytes, writes, pressure::pressure(), monotonic_us())
+            .choose(bytes, writes, pressure::pressure(), now_us)
     }
 
     fn start_append(&mut self, append: InFlight) {
@@ -555,12 +562,17 @@ impl<T: Task> Kernel<T> {
                 file,
                 pieces,
                 vectors,
+                began_ns,
                 ..
             } => {
                 drop(file);
                 self.keep_vectors(vectors);
-                let result = count_or_error(result);
-                self.done(token, Outcome::Appended { pieces, result });
+                let outcome = Outcome::Appended {
+                    pieces,
+                    result: count_or_error(result),
+                    took_ns: monotonic_ns() - began_ns,
+                };
+                self.done(token, outcome);
             }
             InFlight::Read { .. } if is_transient(result) => self.start_read(operation),
             InFlight::Read {

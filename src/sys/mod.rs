@@ -38,7 +38,7 @@ mod tasks;
 mod waker;
 
 pub use append::AppendMode;
-pub use clock::{clock, monotonic_us};
+pub use clock::{clock, monotonic_ns, monotonic_us};
 pub use error::KernelError;
 pub use files::Files;
 pub use kernel::{Kernel, KernelConfig};

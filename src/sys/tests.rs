@@ -166,7 +166,7 @@ impl Machine {
             pieces,
         };
         match self.run(operation) {
-            Outcome::Appended { pieces, result } => (pieces, result.unwrap()),
+            Outcome::Appended { pieces, result, .. } => (pieces, result.unwrap()),
             other => panic!("{other:?}"),
         }
     }
@@ -572,11 +572,17 @@ fn an_append_that_fails_says_so() {
             position: 0,
             pieces: Pieces::from(&b"abc"[..]),
         };
-        let Outcome::Appended { pieces, result } = machine.run(operation) else {
+        let Outcome::Appended {
+            pieces,
+            result,
+            took_ns,
+        } = machine.run(operation)
+        else {
             panic!("not appended");
         };
         assert_eq!(pieces.to_vec(), b"abc");
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert!((1..10_000_000_000).contains(&took_ns), "{took_ns} ns");
     }
 }
 

@@ -130,6 +130,14 @@ impl Broker {
         self.port
     }
 
+    /// Where it answers for its metrics.
+    pub fn metrics_port(&self) -> u16 {
+        let said = self.said();
+        let port = said.split("metrics at http://127.0.0.1:").nth(1);
+        let port = port.and_then(|rest| rest.split('/').next());
+        port.expect("it says where").parse().expect("a port")
+    }
+
     /// What it has written to stderr so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.directory.join("stderr")).unwrap_or_default()
@@ -241,6 +249,7 @@ pub fn command(data: &Path, overrides: &[&str]) -> Command {
     command.arg("--override");
     command.arg(format!("log.dirs={}", data.display()));
     command.args(["--override", "listeners=PLAINTEXT://127.0.0.1:0"]);
+    command.args(["--override", "millstream.metrics.listener=127.0.0.1:0"]);
     for it in overrides {
         command.args(["--override", it]);
     }

@@ -304,7 +304,12 @@ impl Toy {
                     Err(_) => drop(self.connections.remove(&id)),
                 }
             }
-            (Token::Ticket(position), Outcome::Appended { mut pieces, result }) => match result {
+            (
+                Token::Ticket(position),
+                Outcome::Appended {
+                    mut pieces, result, ..
+                },
+            ) => match result {
                 Ok(count) => {
                     pieces.advance(count);
                     if !pieces.is_empty() && self.bug != Bug::TakesShortWritesForWhole {

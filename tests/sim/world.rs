@@ -673,7 +673,11 @@ impl<N: Node> World<N> {
             } => {
                 delay = self.weather.disk.append.draw(&mut self.random);
                 let result = self.disk.append(&file, position, &pieces);
-                Outcome::Appended { pieces, result }
+                Outcome::Appended {
+                    pieces,
+                    result,
+                    took_ns: delay * 1_000,
+                }
             }
             Operation::Read {
                 file,

@@ -186,6 +186,10 @@ fn a_bad_value_is_refused_with_file_line_and_reason() {
         "server.properties:1: log.append.mode: 'fast' is not valid (of: auto, uring, inline)"
     );
     assert_eq!(
+        refused("millstream.metrics.listener=9644"),
+        "server.properties:1: millstream.metrics.listener: '9644' is not host:port"
+    );
+    assert_eq!(
         refused("auto.create.topics.enable=yes"),
         "server.properties:1: auto.create.topics.enable: 'yes' is neither true nor false"
     );
@@ -193,6 +197,31 @@ fn a_bad_value_is_refused_with_file_line_and_reason() {
         refused("a=1\nb=\\u12"),
         "server.properties:2: \\u needs four hexadecimal digits"
     );
+}
+
+#[test]
+fn metrics_have_an_address_of_their_own_or_none() {
+    let address = |text: &str| config(text).metrics_listener.map(|it| it.to_string());
+    assert_eq!(address("").as_deref(), Some("127.0.0.1:9644"));
+    assert_eq!(address("millstream.metrics.listener="), None);
+    for text in [":9644", "0.0.0.0:0", "[::1]:80", "metrics.example:65535"] {
+        let set = format!("millstream.metrics.listener={text}");
+        assert_eq!(address(&set).as_deref(), Some(text));
+    }
+    for bad in [
+        "host",
+        "host:",
+        "host:65536",
+        "::1:80",
+        "http://a:80",
+        "a b:80",
+    ] {
+        let said = refused(&format!("millstream.metrics.listener={bad}"));
+        assert!(
+            said.ends_with(&format!("'{bad}' is not host:port")),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -677,6 +706,7 @@ fn a_broker_is_described_as_kafka_describes_it_but_for_our_defaults() {
             "listeners",
             "log.append.mode",
             "log.dir",
+            "millstream.metrics.listener",
             "millstream.produce.validation",
             "node.id",
             "num.shards",

@@ -76,7 +76,7 @@ struct Shard {
     now: Now,
     pool: Pool,
     budget: Budget,
-    counters: Counters,
+    metrics: Requests,
     operations: Vec<(Token, Operation<NoTask>)>,
     frames: Vec<Frame>,
 }
@@ -87,7 +87,7 @@ impl Shard {
             now: now_at(0),
             pool: Pool::new(64),
             budget: Budget::new(budget),
-            counters: Counters::default(),
+            metrics: Requests::default(),
             operations: Vec::new(),
             frames: Vec::new(),
         }
@@ -98,7 +98,7 @@ impl Shard {
             now: self.now,
             pool: &mut self.pool,
             budget: &mut self.budget,
-            counters: &mut self.counters,
+            metrics: &mut self.metrics,
             operations: &mut self.operations,
             frames: &mut self.frames,
         }
@@ -510,7 +510,7 @@ impl World {
         }
         peer.replies[slot.0 as usize] = Some(bytes);
         match reply.is_empty() {
-            true => peer.connection.no_reply(slot, &mut turn),
+            true => peer.connection.no_reply(slot, Meter::default(), &mut turn),
             false => peer.connection.reply(slot, reply, &mut turn),
         }
         true
@@ -668,7 +668,7 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
     let count = length + 4;
     connection.handle(Outcome::Sent(Ok(count)), &mut shard.turn());
     assert!(shard.operations.is_empty());
-    assert_eq!(shard.counters.cold_ranges, 1);
+    assert_eq!(shard.metrics.counters.cold_ranges, 1);
     assert_eq!(connection.requests_waiting(), 0);
 }
 
@@ -768,7 +768,7 @@ fn what_a_short_sendfile_leaves_goes_by_sendfile_however_small() {
     };
     assert_eq!((range.position, range.length), (500 + large - 1, 1));
     connection.handle(Outcome::SentFile(Ok(Some(1))), &mut shard.turn());
-    assert_eq!(shard.counters.bytes_read, 0);
+    assert_eq!(shard.metrics.counters.bytes_read, 0);
     assert_eq!(connection.requests_waiting(), 0);
 }
 
@@ -830,11 +830,11 @@ fn reading_stops_while_too_many_requests_are_open() {
     assert!(shard.operations.is_empty(), "it still reads");
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX);
     for slot in 0..10 {
-        connection.no_reply(SlotId(slot), &mut shard.turn());
+        connection.no_reply(SlotId(slot), Meter::default(), &mut shard.turn());
     }
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX + 10);
     assert!(shard.operations.is_empty(), "it still reads");
-    connection.no_reply(SlotId(10), &mut shard.turn());
+    connection.no_reply(SlotId(10), Meter::default(), &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Poll { .. }));
 }
 
@@ -859,7 +859,7 @@ fn reading_stops_while_the_peer_does_not_read() {
     shard.operation();
     connection.handle(Outcome::Sent(Ok(1)), &mut shard.turn());
     assert_eq!(shard.operations.len(), 2, "reads again, waits for room");
-    assert_eq!(shard.counters.sends_blocked, 1);
+    assert_eq!(shard.metrics.counters.sends_blocked, 1);
 }
 
 #[test]
@@ -901,7 +901,7 @@ fn only_who_does_nothing_is_idle() {
     connection.handle_timeout(&mut shard.turn());
     assert!(connection.disconnect().is_none());
 
-    connection.no_reply(SlotId(0), &mut shard.turn());
+    connection.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
     assert_eq!(connection.poll_timeout(), Some(10 + 2 * idle_us));
     shard.now = now_at(9 + 2 * idle_us);
     connection.handle_timeout(&mut shard.turn());
@@ -995,7 +995,7 @@ fn a_megabyte_frame_takes_few_receives_and_pieces() {
     shard.deliver(&mut connection, &framed(&body));
     let frame = shard.frames.pop().unwrap();
     assert!(frame.pieces.chunk_count() <= 1_000_000 / PIECE_BYTES + 2);
-    assert_eq!(shard.counters.receives, 2);
+    assert_eq!(shard.metrics.counters.receives, 2);
     assert_eq!(frame.pieces.to_vec(), body);
 }
 
@@ -1018,8 +1018,8 @@ fn a_request_that_waits_without_its_pieces_makes_room_for_others() {
     assert_eq!(shard.budget.next_admitted(), Some(2));
     follower.handle_admitted(&mut shard.turn());
     assert_eq!(shard.frames.len(), 2);
-    producer.no_reply(SlotId(0), &mut shard.turn());
-    follower.no_reply(SlotId(0), &mut shard.turn());
+    producer.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
+    follower.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
     assert_eq!(shard.budget.free(), 100);
 }
 
@@ -1034,7 +1034,7 @@ fn a_refused_request_ends_the_connection_after_those_before_it() {
     let why = Disconnect::Refused("an unknown API".into());
     connection.refuse(SlotId(1), why, &mut shard.turn());
     assert!(connection.awaits(SlotId(0)) && !connection.awaits(SlotId(2)));
-    connection.no_reply(SlotId(2), &mut shard.turn());
+    connection.no_reply(SlotId(2), Meter::default(), &mut shard.turn());
     assert!(connection.disconnect().is_none());
     connection.reply(
         SlotId(0),
@@ -1048,6 +1048,92 @@ fn a_refused_request_ends_the_connection_after_those_before_it() {
         Some(Disconnect::Refused(_))
     ));
     assert_eq!(shard.budget.free(), 1000);
+}
+
+#[test]
+fn a_request_is_measured_from_its_readable_socket_to_the_last_byte_of_its_answer() {
+    let mut shard = Shard::new(10_000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    shard.now = now_at(1_000);
+    let both = [framed(b"first"), framed(b"second")].concat();
+    shard.deliver(&mut connection, &both);
+    shard.operation();
+    // Both came at that time; their handlers begin later.
+    let times = |shard: &Shard, stage: &str| {
+        let rows = shard.metrics.rows();
+        let row = rows
+            .iter()
+            .find(|row| (row.stage, row.class) == (stage, "produce"));
+        let values = &row.expect("a stage of that name").values;
+        (values.count(), values.value_at(0.0), values.value_at(1.0))
+    };
+    shard.now = now_at(1_020);
+    let frames = std::mem::take(&mut shard.frames);
+    let meters: Vec<Meter> = frames
+        .iter()
+        .map(|frame| shard.metrics.begun(0, 3, frame.came_us, shard.now))
+        .collect();
+    assert_eq!(times(&shard, "queue"), (2, 20, 20));
+    // The second answer is there first, and waits for the other.
+    let reply = |meter| Reply {
+        meter,
+        ..Bytes::from_static(b"answer").into()
+    };
+    shard.now = now_at(1_030);
+    connection.reply(SlotId(1), reply(meters[1]), &mut shard.turn());
+    assert!(shard.operations.is_empty());
+    shard.now = now_at(1_050);
+    connection.reply(SlotId(0), reply(meters[0]), &mut shard.turn());
+    assert!(matches!(shard.operation(), Operation::Send { .. }));
+    // The first, and half of the second.
+    shard.now = now_at(1_060);
+    connection.handle(Outcome::Sent(Ok(9)), &mut shard.turn());
+    assert_eq!(times(&shard, "send"), (1, 10, 10));
+    shard.operation();
+    connection.handle(Outcome::Ready(Interest::Writable), &mut shard.turn());
+    shard.operation();
+    shard.now = now_at(1_100);
+    connection.handle(Outcome::Sent(Ok(3)), &mut shard.turn());
+    assert_eq!(times(&shard, "send"), (2, 10, 70));
+    let total = &shard.metrics.apis()[0].total_us;
+    assert_eq!((total.value_at(0.0), total.value_at(1.0)), (60, 100));
+}
+
+#[test]
+fn an_answer_without_bytes_is_measured_when_it_is_given() {
+    let mut shard = Shard::new(1_000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    shard.deliver(&mut connection, &framed(b"acks=0"));
+    let came_us = shard.frames.pop().unwrap().came_us;
+    let meter = shard.metrics.begun(0, 3, came_us, shard.now);
+    shard.now = now_at(40);
+    connection.no_reply(SlotId(0), meter, &mut shard.turn());
+    let total = &shard.metrics.apis()[0].total_us;
+    assert_eq!((total.count(), total.value_at(1.0)), (1, 40));
+    assert_eq!(shard.metrics.counters.replies, 0);
+}
+
+#[test]
+fn what_comes_while_a_client_is_held_back_does_not_count_as_waiting() {
+    let mut shard = Shard::new(1_000);
+    let mut connection = shard.connection(1, SETTINGS);
+    shard.operation();
+    connection.hold_back(5_000);
+    // It stays in the socket.
+    connection.handle(Outcome::Ready(Interest::Readable), &mut shard.turn());
+    assert!(shard.operations.is_empty());
+    shard.now = now_at(5_000);
+    connection.handle_timeout(&mut shard.turn());
+    let Operation::Receive { mut buffers, .. } = shard.operation() else {
+        panic!("not received");
+    };
+    buffers[0].extend_from_slice(&framed(b"early"));
+    let result = Ok(buffers[0].len());
+    shard.now = now_at(5_003);
+    connection.handle(Outcome::Received { buffers, result }, &mut shard.turn());
+    assert_eq!(shard.frames.pop().unwrap().came_us, 5_000);
 }
 
 #[cfg(feature = "mutations")]

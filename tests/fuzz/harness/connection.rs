@@ -8,8 +8,9 @@ use super::make::NOW_MS;
 use bytes::{Bytes, BytesMut};
 use millstream::io::{Closer, Disk, Interest, Operation, Outcome, Socket, Task, Token};
 use millstream::limits::PIECE_BYTES;
+use millstream::metrics::Requests;
 use millstream::net::{
-    Budget, Connection, ConnectionSettings, Counters, Disconnect, Frame, Pool, Reply, Turn,
+    Budget, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reply, Turn,
 };
 use millstream::types::{Now, Timestamp};
 use std::io::ErrorKind;
@@ -79,7 +80,7 @@ fn deliver(segments: &[&[u8]], answers: u8) -> (Vec<Vec<u8>>, Disconnect) {
     let mut shard = Shard {
         pool: Pool::new(4),
         budget: Budget::new(BUDGET_BYTES),
-        counters: Counters::default(),
+        metrics: Requests::default(),
         operations: Vec::new(),
         frames: Vec::new(),
     };
@@ -173,7 +174,7 @@ const NOW: Now = Now {
 struct Shard {
     pool: Pool,
     budget: Budget,
-    counters: Counters,
+    metrics: Requests,
     operations: Vec<(Token, Operation<NoTask>)>,
     frames: Vec<Frame>,
 }
@@ -184,7 +185,7 @@ impl Shard {
             now: NOW,
             pool: &mut self.pool,
             budget: &mut self.budget,
-            counters: &mut self.counters,
+            metrics: &mut self.metrics,
             operations: &mut self.operations,
             frames: &mut self.frames,
         }

@@ -297,7 +297,11 @@ impl Machine {
                     position += written.expect("memory takes it") as u64;
                 }
                 let result = Ok(pieces.len());
-                Outcome::Appended { pieces, result }
+                Outcome::Appended {
+                    pieces,
+                    result,
+                    took_ns: 0,
+                }
             }
             Operation::Read {
                 file,
