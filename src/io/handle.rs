@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Closes what a handle stands for. `sys` hands file descriptors of files to a thread off the shards
 /// (the last close of an unlinked segment frees its pages for tens of milliseconds) and closes
@@ -13,7 +14,18 @@ pub trait Closer: Send + Sync {
 
 struct Handle {
     number: i32,
+    note: AtomicU8,
     closer: Arc<dyn Closer>,
+}
+
+impl Handle {
+    fn new(number: i32, closer: Arc<dyn Closer>) -> Handle {
+        Handle {
+            number,
+            note: AtomicU8::new(0),
+            closer,
+        }
+    }
 }
 
 impl Drop for Handle {
@@ -31,7 +43,7 @@ macro_rules! handle {
         impl $name {
             /// Wraps what the kernel opened; `closer` is told when the last clone is gone.
             pub fn new(number: i32, closer: Arc<dyn Closer>) -> Self {
-                $name(Arc::new(Handle { number, closer }))
+                $name(Arc::new(Handle::new(number, closer)))
             }
 
             /// The kernel's number for it: a file descriptor, or the simulation's.
@@ -52,6 +64,18 @@ handle! {
     /// An open file.
     File
 }
+impl File {
+    /// What the kernel's side has noted of this file; 0 if nothing.
+    pub fn note(&self) -> u8 {
+        self.0.note.load(Ordering::Relaxed)
+    }
+
+    /// Notes something that is true of the file for as long as it is open.
+    pub fn set_note(&self, note: u8) {
+        self.0.note.store(note, Ordering::Relaxed);
+    }
+}
+
 handle! {
     /// A connected or listening socket.
     Socket
@@ -67,10 +91,9 @@ pub struct Pipe {
 impl Pipe {
     /// Wraps the two ends that the kernel opened; `closer` is told of each.
     pub fn new(read: i32, write: i32, closer: Arc<dyn Closer>) -> Pipe {
-        let handle = |number, closer| Handle { number, closer };
         Pipe {
-            read: handle(read, closer.clone()),
-            write: handle(write, closer),
+            read: Handle::new(read, closer.clone()),
+            write: Handle::new(write, closer),
         }
     }
 

@@ -12,6 +12,18 @@
 //! its own, one in [`CHECKS_PER_TIMED`](crate::limits::CHECKS_PER_TIMED), and only where the broker is
 //! given one: in the simulation there is none.
 //!
+//! The cost, counted by callgrind over `benches/instructions` (the broker's own instructions, without the
+//! kernel's), against the same broker without histograms:
+//!
+//! ```text
+//!                          before    with     more
+//! produce-1k               21,298  21,675    1.8 %
+//! produce-1k-4-shards      21,510  21,826    1.5 %
+//! fetch-4k                 25,560  25,962    1.6 %
+//! ```
+//!
+//! The aim is 1 %. A write by the ring reads the clock twice more, which is not in these figures.
+//!
 //! The stages:
 //!
 //! ```text

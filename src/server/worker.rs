@@ -27,6 +27,8 @@ use crate::store::TaskOutcome;
 use crate::types::{Now, ShardId};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
 use crossbeam_channel::Sender;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -88,7 +90,7 @@ pub struct Worker {
     /// Listeners that accept again then.
     paused: Vec<usize>,
     door: Door,
-    connections: BTreeMap<u64, Live>,
+    connections: FxHashMap<u64, Live>,
     next_connection: u64,
     pool: Pool,
     budget: Budget,
@@ -96,14 +98,13 @@ pub struct Worker {
     complaints: Complaints,
     labour: Labour,
     metadata_cache: MetadataCache,
-    pending: BTreeMap<u64, Request>,
+    pending: FxHashMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
     next_ticket: u64,
     deadlines: BTreeSet<(u64, u64)>,
     timers: BTreeSet<(u64, u64)>,
     frames: Vec<Frame>,
-    local: VecDeque<Mail>,
     remote: Vec<(ShardId, Mail)>,
     credit: Vec<usize>,
     unpaid: Vec<VecDeque<Mail>>,
@@ -117,7 +118,8 @@ pub struct Worker {
 struct Live {
     connection: Connection,
     session: Session,
-    tickets: BTreeSet<u64>,
+    /// Requests that wait; few, and most often the first of them ends.
+    tickets: SmallVec<[u64; 4]>,
     timer: Option<u64>,
 }
 
@@ -165,7 +167,7 @@ impl Worker {
                 per_shard: vec![0; shards.into()],
                 per_address: BTreeMap::new(),
             },
-            connections: BTreeMap::new(),
+            connections: FxHashMap::default(),
             next_connection: 0,
             pool: Pool::new(limits::POOL_PIECES_KEPT),
             budget: Budget::new(budget_bytes),
@@ -173,13 +175,12 @@ impl Worker {
             complaints: Complaints::default(),
             labour: Labour::default(),
             metadata_cache: MetadataCache::default(),
-            pending: BTreeMap::new(),
+            pending: FxHashMap::default(),
             orphans: BTreeMap::new(),
             next_ticket: 0,
             deadlines: BTreeSet::new(),
             timers: BTreeSet::new(),
             frames: Vec::new(),
-            local: VecDeque::new(),
             remote: Vec::new(),
             credit: vec![limits::MAIL_CREDIT; shards.into()],
             unpaid: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -290,7 +291,9 @@ impl Worker {
     /// Takes one event. What earlier events of the same round left in the outbox stays there.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
         // It has been routed, and paid for: once is enough.
-        self.remote.extend(out.mail.drain(..));
+        if !out.mail.is_empty() {
+            self.remote.extend(out.mail.drain(..));
+        }
         match event {
             Event::Completion(completion) => self.handle_completion(now, completion, out),
             Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
@@ -390,8 +393,7 @@ impl Worker {
         }
         if self.draining.is_some_and(|at| at <= now.monotonic_us) {
             self.draining = Some(DRAIN_IS_OVER);
-            let ids: Vec<u64> = self.connections.keys().copied().collect();
-            for id in ids {
+            for id in sorted(&self.connections) {
                 self.with_connection(now, id, out, |connection, turn| {
                     connection.close(Disconnect::Drained, turn);
                 });
@@ -403,11 +405,12 @@ impl Worker {
     /// Does all that can be done without another event; what is left in the outbox is for others.
     fn settle(&mut self, now: Now, out: &mut Outbox) {
         loop {
-            while let Some((to, mail)) = out.mail.pop_front() {
-                self.route(to, mail);
-            }
-            if let Some(mail) = self.local.pop_front() {
-                self.handle_mail(now, self.shard.id(), mail, out);
+            if let Some((to, mail)) = out.mail.pop_front() {
+                if to == self.shard.id() {
+                    self.handle_mail(now, to, mail, out);
+                } else {
+                    self.route(to, mail);
+                }
             } else if !self.frames.is_empty() {
                 // What comes meanwhile stands behind them.
                 let mut frames = std::mem::take(&mut self.frames);
@@ -431,15 +434,13 @@ impl Worker {
                 break;
             }
         }
-        out.mail.extend(self.remote.drain(..));
+        if !self.remote.is_empty() {
+            out.mail.extend(self.remote.drain(..));
+        }
     }
 
-    /// Mail to this shard stays; an ask to another is paid for, or waits until it can be.
+    /// Mail to another shard: an ask is paid for, or waits until it can be.
     fn route(&mut self, to: ShardId, mail: Mail) {
-        if to == self.shard.id() {
-            self.local.push_back(mail);
-            return;
-        }
         if matches!(mail, Mail::Ask { .. }) {
             let credit = &mut self.credit[to.0 as usize];
             if *credit == 0 {
@@ -525,7 +526,8 @@ impl Worker {
             .connections
             .get_mut(&id)
             .expect("requests end with their connection");
-        live.tickets.remove(&ticket);
+        let at = live.tickets.iter().position(|it| *it == ticket);
+        live.tickets.remove(at.expect("who waits is in the list"));
         let mut context = context_of!(self, now, live, asks);
         let progress = pending.handle(&mut context, event);
         if let Some(lent) = &mut lent {
@@ -584,7 +586,7 @@ impl Worker {
                     },
                 );
                 if let Some(live) = self.connections.get_mut(&id) {
-                    live.tickets.insert(ticket);
+                    live.tickets.push(ticket);
                 }
             }
             Progress::Reply(mut reply) => {
@@ -737,7 +739,7 @@ impl Worker {
         let live = Live {
             connection,
             session,
-            tickets: BTreeSet::new(),
+            tickets: SmallVec::new(),
             timer: None,
         };
         self.metrics.counters.connections_opened += 1;
@@ -836,10 +838,10 @@ impl Worker {
             }
         }
         // Long polls are answered with what there is.
-        for ticket in self.pending.keys().copied().collect::<Vec<_>>() {
+        for ticket in sorted(&self.pending) {
             self.resume(now, ticket, api::Event::Timeout, out);
         }
-        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+        for id in sorted(&self.connections) {
             self.with_connection(now, id, out, |connection, turn| {
                 connection.drain(Disconnect::Drained, turn);
             });
@@ -895,6 +897,13 @@ fn request_budget_bytes(config: &BrokerConfig) -> usize {
         .unwrap_or(limits::REQUEST_BUDGET_BYTES as u64);
     let share = (all / u64::from(config.shards)) as usize;
     share.max(config.socket_request_bytes_max as usize)
+}
+
+/// The numbers of a map in the order in which they were given.
+fn sorted<V>(map: &FxHashMap<u64, V>) -> Vec<u64> {
+    let mut numbers: Vec<u64> = map.keys().copied().collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 fn pop_due(set: &mut BTreeSet<(u64, u64)>, now: Now) -> Option<(u64, u64)> {

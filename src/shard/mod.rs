@@ -48,6 +48,7 @@ use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
 use crate::wire::ErrorCode;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ pub struct Shard {
     checkpoints: Checkpoints,
     waiting: BTreeMap<u64, Waiting>,
     tickets: u64,
-    gathers: BTreeMap<u64, Gather>,
+    gathers: FxHashMap<u64, Gather>,
     watches: BTreeMap<ReturnTo, fetch::Watch>,
     installs: BTreeMap<u64, install::Install>,
     /// When producers that have not been heard of are forgotten next.
@@ -199,7 +200,7 @@ impl Shard {
             checkpoints,
             waiting: BTreeMap::new(),
             tickets: 0,
-            gathers: BTreeMap::new(),
+            gathers: FxHashMap::default(),
             watches: BTreeMap::new(),
             installs: BTreeMap::new(),
             expire_us: 0,

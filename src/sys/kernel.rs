@@ -397,13 +397,10 @@ impl<T: Task> Kernel<T> {
         if !self.judge.needs_facts() {
             return self.judge.choose(bytes, RingWrites::Punted, false, 0);
         }
-        // SAFETY: the handle keeps the descriptor open while it is borrowed.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(file.number()) };
-        // 0.2 us; a cache by descriptor would outlive the file.
-        let writes = match nix::sys::statfs::fstatfs(borrowed) {
-            Ok(facts) => RingWrites::of_file_system(facts.filesystem_type().0),
-            // EIO, ENOMEM, ENOSYS: no facts, so the way that never waits on the shard.
-            Err(_) => RingWrites::Inline,
+        let writes = match file.note() {
+            WRITES_INLINE => RingWrites::Inline,
+            WRITES_PUNTED => RingWrites::Punted,
+            _ => ring_writes(file),
         };
         self.judge
             .choose(bytes, writes, pressure::pressure(), now_us)
@@ -697,6 +694,26 @@ impl<T: Task> Drop for Kernel<T> {
 /// Bytes of one sendfile call: beyond this a socket buffer never takes more at once, and a shard
 /// should turn to its other connections.
 const SENDFILE_CALL_BYTES_MAX: u64 = 4 << 20;
+
+/// What is noted of a file: how its file system performs the ring's writes.
+const WRITES_INLINE: u8 = 1;
+const WRITES_PUNTED: u8 = 2;
+
+/// Asks the file system, and notes the answer.
+fn ring_writes(file: &File) -> RingWrites {
+    // SAFETY: the handle keeps the descriptor open while it is borrowed.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(file.number()) };
+    let writes = match nix::sys::statfs::fstatfs(borrowed) {
+        Ok(facts) => RingWrites::of_file_system(facts.filesystem_type().0),
+        // EIO, ENOMEM, ENOSYS: no facts, so the way that never waits on the shard.
+        Err(_) => RingWrites::Inline,
+    };
+    file.set_note(match writes {
+        RingWrites::Inline => WRITES_INLINE,
+        RingWrites::Punted => WRITES_PUNTED,
+    });
+    writes
+}
 
 fn poll_entry(socket: &Socket, events: libc::c_short) -> squeue::Entry {
     opcode::PollAdd::new(Fd(socket.number()), events as u32).build()
