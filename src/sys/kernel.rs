@@ -36,7 +36,8 @@ pub struct KernelConfig {
     pub ring_entries: u32,
     /// `log.append.mode`.
     pub append_mode: AppendMode,
-    /// How long `poll` looks around before it sleeps, microseconds. 0 where shards outnumber cores.
+    /// How long `poll` looks around before it sleeps, microseconds, while few connections are active.
+    /// 0 where shards outnumber cores.
     pub spin_us: u32,
     /// Workers (io-wq) that serve this ring's reads and punted writes at once. Each holds one
     /// blocking read or write; appends of one file are serialised anyway. The kernel's own bound,
@@ -79,6 +80,7 @@ pub struct Kernel<T: Task> {
     waker: Waker,
     judge: Judge,
     spin_us: u32,
+    crowd: Crowd,
     buffers: socket::Buffers,
     page_bytes: u64,
     ring_messages: bool,
@@ -138,6 +140,7 @@ impl<T: Task> Kernel<T> {
             waker,
             judge: Judge::new(config.append_mode),
             spin_us: config.spin_us,
+            crowd: Crowd::default(),
             buffers: socket::Buffers {
                 send_bytes: config.send_buffer_bytes,
                 receive_bytes: config.receive_buffer_bytes,
@@ -238,14 +241,22 @@ impl<T: Task> Kernel<T> {
     ) {
         let mut sleep_from_us = None;
         loop {
-            if self.gather(completions) || more_work() {
+            let before = completions.len();
+            if self.gather(completions) {
+                self.crowd.came(completions.len() - before);
+                return;
+            }
+            if more_work() {
                 return;
             }
             let now_us = monotonic_us();
             if deadline_us.is_some_and(|deadline_us| now_us >= deadline_us) {
                 return;
             }
-            let spin_us = u64::from(self.spin_us);
+            let spin_us = match self.crowd.is_large() {
+                true => 0,
+                false => u64::from(self.spin_us),
+            };
             if now_us < *sleep_from_us.get_or_insert(now_us + spin_us) {
                 std::hint::spin_loop();
                 continue;
@@ -289,12 +300,6 @@ impl<T: Task> Kernel<T> {
             opcode::MsgRingData::new(Fd(ring), 0, MESSAGE, None).build(),
             number,
         );
-    }
-
-    /// Changes how long `poll` looks around before it sleeps, microseconds: a shard with many busy
-    /// connections gains nothing from it.
-    pub fn set_spin_us(&mut self, spin_us: u32) {
-        self.spin_us = spin_us;
     }
 
     /// Operations whose completion has not been reaped yet, tasks not counted; the kernel's own
@@ -695,6 +700,28 @@ impl<T: Task> Drop for Kernel<T> {
 /// should turn to its other connections.
 const SENDFILE_CALL_BYTES_MAX: u64 = 4 << 20;
 
+/// How many completions come at once, of late: where many connections are active there are always some,
+/// and looking around for the next costs more than it brings (64 connections of 1 KiB: 4.6 % more
+/// processor time, and no more requests).
+#[derive(Default)]
+struct Crowd {
+    /// Exponentially weighted mean, 1/16 new, in 1/16 completions.
+    smoothed_16: usize,
+}
+
+/// From here on there are many.
+const CROWD: usize = 4;
+
+impl Crowd {
+    fn came(&mut self, completions: usize) {
+        self.smoothed_16 = self.smoothed_16 - self.smoothed_16 / 16 + completions.min(64);
+    }
+
+    fn is_large(&self) -> bool {
+        self.smoothed_16 / 16 >= CROWD
+    }
+}
+
 /// What is noted of a file: how its file system performs the ring's writes.
 const WRITES_INLINE: u8 = 1;
 const WRITES_PUNTED: u8 = 2;
@@ -768,5 +795,24 @@ fn rings_take_messages() -> bool {
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6u32, 3u32),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_noticed_within_some_rounds_and_forgotten_when_it_has_gone() {
+        let mut crowd = Crowd::default();
+        assert!(!crowd.is_large());
+        (0..1_000).for_each(|_| crowd.came(1));
+        assert!(!crowd.is_large(), "one connection, however busy");
+        (0..20).for_each(|_| crowd.came(16));
+        assert!(crowd.is_large());
+        // As many at once as there may be.
+        (0..1_000).for_each(|_| crowd.came(10_000));
+        (0..100).for_each(|_| crowd.came(1));
+        assert!(!crowd.is_large());
     }
 }

@@ -869,7 +869,6 @@ fn poll_does_not_sleep_on_completions_or_mail() {
         .poll(None, &mut || true, &mut machine.completions);
     // Mail that comes between the last look and the sleep.
     let mut asked = 0;
-    machine.kernel.set_spin_us(0);
     machine.kernel.poll(
         None,
         &mut || {
