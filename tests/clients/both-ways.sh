@@ -10,7 +10,7 @@ tested=$KIND
 began=$(date +%s%3N)
 dir=$WORK/broker
 TOOLS=org.apache.kafka.tools
-export PROPERTIES=1 # the server.properties, as Kafka's sample makes it, is all that a broker is given
+export PROPERTIES=1 # the server.properties, as Kafka's sample makes it, is all that a broker is given (and no port for metrics)
 
 topics() { java_run $TOOLS.TopicCommand --bootstrap-server "$BROKER" "$@" 2>>"$WORK/err" || { tail "$WORK/err" >&2; fail "kafka-topics $*"; }; }
 

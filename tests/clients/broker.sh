@@ -104,10 +104,10 @@ broker_start() {
         EXEC=exec JAVA_OPTS="${KAFKA_HEAP:--Xms256m -Xmx768m} -XX:+UseG1GC" java_run kafka.Kafka "$dir/server.properties" \
             >>"$dir/broker.log" 2>&1 &
     elif [ "${PROPERTIES:-}" = 1 ]; then
-        "$MILLSTREAM" serve "$dir/server.properties" >>"$dir/broker.log" 2>&1 &
+        "$MILLSTREAM" serve "$dir/server.properties" --override millstream.metrics.listener= >>"$dir/broker.log" 2>&1 &
     else
         local overrides=()
-        for pair in "listeners=PLAINTEXT://127.0.0.1:$port" "log.dirs=$dir/data" "node.id=1" "$@" ${SHARDS:+num.shards=$SHARDS}; do
+        for pair in "listeners=PLAINTEXT://127.0.0.1:$port" "log.dirs=$dir/data" "node.id=1" "millstream.metrics.listener=" "$@" ${SHARDS:+num.shards=$SHARDS}; do
             overrides+=(--override "$pair")
         done
         "$MILLSTREAM" serve "${overrides[@]}" >>"$dir/broker.log" 2>&1 &

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh go|go-oldest|kcat|python|python-older|python-oldest|node|java|java-versions...: installs what these suites need,
+# setup.sh go|go-oldest|kcat|valgrind|python|python-older|python-oldest|node|java|java-versions...: installs what these suites need,
 # each version pinned: Go modules by go.sum, Python packages by their hashes, Node's by package-lock.json, jars by *.sha256. Exits 3 where a toolchain is missing and cannot be installed.
 set -u
 source "$(dirname "$0")/broker.sh"
@@ -26,6 +26,8 @@ setup_go_oldest() {
 }
 
 setup_kcat() { need kcat kcat; }
+
+setup_valgrind() { need valgrind valgrind; }
 
 # interpreter VERSION: the Python of that version, of the system or of pyenv.
 interpreter() {

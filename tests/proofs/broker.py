@@ -55,7 +55,7 @@ class Broker:
         self.log_path = os.path.join(self.directory, "broker.log")
         self.data = os.path.join(self.directory, "data")
         command = list(prefix) + [BINARY, "serve"]
-        all_overrides = ["listeners=PLAINTEXT://127.0.0.1:0", f"log.dirs={self.data}", *overrides]
+        all_overrides = ["listeners=PLAINTEXT://127.0.0.1:0", f"log.dirs={self.data}", "millstream.metrics.listener=", *overrides]
         for override in all_overrides:
             command += ["--override", override]
         self.log = open(self.log_path, "wb")
