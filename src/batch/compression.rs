@@ -18,6 +18,10 @@ const XERIAL_HEADER: [u8; 16] = [
 const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 /// The most that snappy makes of one byte: a 3-byte copy gives at most 64.
 const SNAPPY_RATIO_MAX: usize = 32;
+/// The most that a zstd block becomes (RFC 8878, 3.1.1.2.4: `Block_Maximum_Size`).
+const ZSTD_BLOCK_BYTES_MAX: usize = 128 * 1024;
+/// The fewest bytes of a zstd block that becomes anything: its header, and the byte that it repeats.
+const ZSTD_BLOCK_PACKED_BYTES_MIN: usize = 4;
 /// What a gzip member opens with (RFC 1952).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Room for decompressed bytes to begin with.
@@ -161,7 +165,11 @@ fn unzstd(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
     // claims to need (128 MiB), whatever it contains.
     let undecodable = |_| Fault::Undecodable(Codec::Zstd);
     let mut decoder = zstd::bulk::Decompressor::new().map_err(undecodable)?;
-    let mut room = bytes.len().saturating_mul(8).max(ROOM_BYTES).min(limit);
+    // The library calls the room too small for some frames that no room would be large enough for.
+    let blocks_max = bytes.len().div_ceil(ZSTD_BLOCK_PACKED_BYTES_MIN);
+    let most = blocks_max.saturating_mul(ZSTD_BLOCK_BYTES_MAX);
+    let room_max = most.min(limit);
+    let mut room = bytes.len().saturating_mul(8).max(ROOM_BYTES).min(room_max);
     loop {
         let mut out = Vec::with_capacity(room);
         let Err(error) = decoder.decompress_to_buffer(bytes, &mut out) else {
@@ -181,7 +189,10 @@ fn unzstd(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         if room >= limit {
             return Err(Fault::TooLargeInflated { max: limit });
         }
-        room = room.saturating_mul(4).min(limit);
+        if room >= most {
+            return Err(Fault::Undecodable(Codec::Zstd));
+        }
+        room = room.saturating_mul(4).min(room_max);
     }
 }
 

@@ -303,6 +303,12 @@ impl Producers {
         })
     }
 
+    /// The log ends at `end`, and everything below has been taken in (Kafka's `updateMapEndOffset`): the
+    /// last batch may lie further down.
+    pub(crate) fn reach(&mut self, end: Offset) {
+        self.end = end;
+    }
+
     /// The offset below which every batch is accounted for.
     pub(crate) fn end(&self) -> Offset {
         self.end

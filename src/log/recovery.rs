@@ -310,6 +310,8 @@ impl Loading<'_> {
 
         segments.truncate(segments.len() - 1);
         aborted.extend(last.aborted);
+        // Also where the last segment is empty: the next start takes this snapshot and reads no batch.
+        producers.reach(log_end);
         let newest_known = self.newest_snapshot(log_start, log_end);
         if newest_known.is_none_or(|newest| newest < log_end)
             && let Some(snapshot) = producers.take_snapshot()
@@ -845,6 +847,9 @@ impl Loading<'_> {
             return Ok(Producers::none(target));
         }
         let from = producers.end();
+        if from >= target {
+            return Ok(producers);
+        }
         for (at, files) in self.files.segments.iter().enumerate() {
             let next = self.files.segments.get(at + 1).map(|next| next.base);
             if files.base >= target || next.is_some_and(|next| next <= from) {
@@ -857,7 +862,10 @@ impl Loading<'_> {
                 if header.base_offset >= target {
                     break;
                 }
-                if header.last_offset() >= from {
+                // No CRC has been looked at. Offsets that are those of the next segment are damage: with
+                // them the producers would be told to a snapshot beyond the log, which none asks for.
+                let reaches_over = next.is_some_and(|next| header.last_offset() >= next);
+                if header.last_offset() >= from && !reaches_over {
                     let marker = marker(&mut walk, position, &header).map_err(&error)?;
                     producers.replay(&header, marker, self.now);
                 }
@@ -894,8 +902,9 @@ impl Loading<'_> {
     /// Where to begin in a segment to find `offset`, by its index if that fits.
     fn floor(&self, at: usize, offset: Offset) -> Result<u64, LoadError> {
         let files = &self.files.segments[at];
-        // After a crash an index may point anywhere.
-        let wanted = self.files.clean && offset > files.base;
+        // After a crash an index may point anywhere, and so may one that is being built anew.
+        let anew = self.rebuilt.iter().any(|it| it.base == files.base);
+        let wanted = self.files.clean && !anew && offset > files.base;
         let Some(index) = files.index.filter(|_| wanted) else {
             return Ok(0);
         };

@@ -1,6 +1,7 @@
 //! Data directories that a fuzz target has found, or that were found while it was written, as small as
 //! they can be: what a start makes of each.
 
+use crate::harness::allocation::kept;
 use crate::harness::disk::Files;
 use crate::harness::machine::{DATA, Machine};
 use millstream::batch::Builder;
@@ -79,6 +80,18 @@ fn refuses(files: &Files, because: &str) {
     match Machine::boot(files, &[]) {
         Ok(_) => panic!("it starts, in spite of: {because}"),
         Err(why) => assert!(why.contains(because), "{why}"),
+    }
+}
+
+#[test]
+fn a_broker_that_has_stopped_holds_its_lock_and_nothing_else() {
+    let files = stopped();
+    for _ in 0..3 {
+        let kept = kept(|| {
+            let machine = Machine::boot(&files, &[]);
+            machine.expect("our own").stop();
+        });
+        assert!((0..256).contains(&kept), "{kept} bytes");
     }
 }
 

@@ -172,3 +172,54 @@ fn a_snapshot_of_batches_that_a_recovery_does_not_find_goes() {
     let again = store.close().load(config, 30, true);
     assert_eq!(again.log.producer_states(), known);
 }
+
+#[test]
+fn damage_in_a_sealed_segment_does_not_lead_the_producers_beyond_the_log() {
+    let (config, mut disk, size) = stopped();
+    // The segment of 18 is an empty one at 30 instead, and what the producers were is known of 18 alone.
+    disk.files.retain(|(offset, kind), _| match kind {
+        FileKind::Snapshot => *offset == Offset(18),
+        _ => *offset < Offset(18),
+    });
+    for kind in [FileKind::Log, FileKind::Index, FileKind::TimeIndex] {
+        disk.files.insert((Offset(30), kind), Vec::new());
+    }
+    // No index entry leads past the damage.
+    disk.files.insert((Offset(12), FileKind::Index), Vec::new());
+    // The last offset delta of 14: in a sealed segment no CRC is looked at after a clean stop.
+    let field = size as usize + 23;
+    disk.log(12)[field..field + 4].copy_from_slice(&(1_i32 << 20).to_be_bytes());
+    let loaded = disk.load(config.clone(), 30, true);
+    assert_eq!(loaded.log.log_end(), Offset(30));
+    let known = loaded.log.producer_states();
+    assert_eq!(known[0].last_sequence, 17);
+    // The next start takes the producers as this one knew them, and reads no batch.
+    let snapshots: Vec<Offset> = loaded.snapshots.iter().map(|(at, _)| *at).collect();
+    assert_eq!(snapshots, [Offset(30)]);
+    let again = disk.open(loaded).close().load(config, 30, true);
+    assert_eq!(again.log.producer_states(), known);
+}
+
+#[test]
+fn an_index_that_is_built_anew_hides_no_batch_from_the_producers() {
+    let (config, mut disk, size) = stopped();
+    // What the producers were is known of 20, where the damaged index of 18 leads past a batch.
+    let mut store = Store::new(config.clone());
+    for at in 0..10 {
+        store.append(&from_producer(5, 0, at * 2, 2)).unwrap();
+    }
+    let snapshot = (Offset(20), FileKind::Snapshot);
+    let known = store.close().files.remove(&snapshot).expect("at its end");
+    disk.files
+        .retain(|(_, kind), _| *kind != FileKind::Snapshot);
+    disk.files.insert(snapshot, known);
+    let entry = [2_u32.to_be_bytes(), (2 * size as u32).to_be_bytes()].concat();
+    disk.files.insert((Offset(18), FileKind::Index), entry);
+    disk.files.remove(&(Offset(18), FileKind::TimeIndex));
+    let loaded = disk.load(config, 24, true);
+    let mut store = disk.open(loaded);
+    assert!(matches!(
+        store.append(&from_producer(5, 0, 20, 2)),
+        Err(Refused::Duplicate { base_offset, .. }) if base_offset == Offset(20)
+    ));
+}

@@ -30,6 +30,13 @@ pub fn within<T>(bytes_max: usize, action: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Calls `action`, and returns how many bytes more this thread holds then than before.
+pub fn kept(action: impl FnOnce()) -> isize {
+    let before = HELD.get();
+    action();
+    HELD.get() - before
+}
+
 fn count(bytes: isize) {
     // Nothing is counted while a thread is torn down.
     let _ = HELD.try_with(|held| {

@@ -52,7 +52,12 @@ impl Drop for Directory {
 
 fn files(input: &mut Input<'_>) {
     let option = input.byte();
-    let directory = Directory::of(&logs::damaged(input));
+    let damaged = logs::damaged(input);
+    if damaged.is_empty() {
+        // The damage has taken every file: there is no directory, and so an error in any case.
+        return;
+    }
+    let directory = Directory::of(&damaged);
     let partition = directory.0.join("data");
     let options: &[&str] = match option % 6 {
         0 => &["dump", "--records"],

@@ -25,6 +25,13 @@ pub struct MemoryDisk(Arc<Mutex<State>>);
 
 struct CloseIn(Arc<Mutex<State>>);
 
+/// Of a file that is never closed.
+struct Forget;
+
+impl Closer for Forget {
+    fn close(&self, _: i32) {}
+}
+
 impl Closer for CloseIn {
     fn close(&self, number: i32) {
         // A broken target unwinds with handles in its hands.
@@ -158,17 +165,25 @@ impl Disk for MemoryDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.state();
         if state.directories.contains(from) {
-            let moved = |path: &PathBuf| Some(to.join(path.strip_prefix(from).ok()?));
-            let names = std::mem::take(&mut state.names);
-            state.names = names
-                .into_iter()
-                .map(|(path, inode)| (moved(&path).unwrap_or(path), inode))
+            let moved = |path: &PathBuf| to.join(path.strip_prefix(from).expect("it lies within"));
+            let names = state.names.range(from.to_owned()..).map(|(name, _)| name);
+            let names: Vec<PathBuf> = names
+                .take_while(|it| it.starts_with(from))
+                .cloned()
                 .collect();
-            let directories = std::mem::take(&mut state.directories);
-            state.directories = directories
-                .into_iter()
-                .map(|path| moved(&path).unwrap_or(path))
+            for name in names {
+                let inode = state.names.remove(&name).expect("just seen");
+                state.names.insert(moved(&name), inode);
+            }
+            let directories = state.directories.range(from.to_owned()..);
+            let directories: Vec<PathBuf> = directories
+                .take_while(|it| it.starts_with(from))
+                .cloned()
                 .collect();
+            for directory in directories {
+                state.directories.remove(&directory);
+                state.directories.insert(moved(&directory));
+            }
             return Ok(());
         }
         let inode = state.names.remove(from).ok_or(ErrorKind::NotFound)?;
@@ -192,7 +207,11 @@ impl Disk for MemoryDisk {
 
     fn remove_directory(&self, path: &Path) -> Result<()> {
         let mut state = self.state();
-        if state.names.keys().any(|name| name.starts_with(path)) {
+        let mut behind = state.names.range(path.to_owned()..);
+        if behind
+            .next()
+            .is_some_and(|(name, _)| name.starts_with(path))
+        {
             return Err(ErrorKind::DirectoryNotEmpty.into());
         }
         match state.directories.remove(path) {
@@ -211,18 +230,24 @@ impl Disk for MemoryDisk {
             let name = name.file_name().filter(|_| here)?.to_str()?.to_owned();
             Some(Entry { name, is_directory })
         };
-        let files = state.names.keys().filter_map(|name| entry(name, false));
-        let directories = state.directories.iter();
+        // What lies within a directory follows it. Ten thousand partitions are listed one by one.
+        let within = |name: &&PathBuf| name.starts_with(path);
+        let files = state.names.range(path.to_owned()..).map(|(name, _)| name);
+        let files = files.take_while(within);
+        let directories = state.directories.range(path.to_owned()..);
         let mut entries: Vec<Entry> = directories
+            .take_while(within)
             .filter_map(|name| entry(name, true))
-            .chain(files)
+            .chain(files.filter_map(|name| entry(name, false)))
             .collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
     }
 
     fn lock(&self, path: &Path) -> Result<File> {
-        self.open(path, OpenMode::Create)
+        // The broker keeps it for as long as its process lives: it must not keep the whole disk.
+        let number = self.open(path, OpenMode::Create)?.number();
+        Ok(File::new(number, Arc::new(Forget)))
     }
 
     fn space(&self, _: &Path) -> Result<Space> {
