@@ -35,8 +35,9 @@ pub struct Machine {
     files: Files,
     directory: PathBuf,
     now_us: u64,
-    /// What the start put out is still to be done.
-    starting: bool,
+    /// Shards that have something to do, a bit each: looking at all of them would cost a request more the
+    /// more shards there are, and the broker is what is to be counted.
+    awake: u64,
 }
 
 /// One connection as its client sees it.
@@ -93,14 +94,13 @@ impl Machine {
             files: Files,
             directory,
             now_us: now.monotonic_us,
-            starting: true,
+            // What the start puts out is to be done.
+            awake: u64::MAX >> (64 - shards),
         };
         for shard in 0..shards {
             machine.workers[shard].measure_with(monotonic_ns);
             machine.workers[shard].start(now, &mut machine.outboxes[shard]);
         }
-        machine.run();
-        machine.starting = false;
         machine.run();
         machine
     }
@@ -113,10 +113,8 @@ impl Machine {
         let (shard, token) = self.listener.take().expect("it listens");
         let socket = Socket::new(number, Arc::new(Nobody));
         let peer = ([127, 0, 0, 1], 40_000).into();
-        self.completions[shard].push_back(Completion {
-            token,
-            outcome: Outcome::Accepted(Ok((socket, peer))),
-        });
+        let outcome = Outcome::Accepted(Ok((socket, peer)));
+        self.complete(shard, token, outcome);
         self.run();
         number
     }
@@ -126,9 +124,14 @@ impl Machine {
         let wire = self.sockets.get_mut(&socket).expect("it is connected");
         wire.input.extend(bytes);
         if let Some(token) = wire.waits.take() {
-            let outcome = Outcome::Ready(Interest::Readable);
-            self.completions[wire.shard].push_back(Completion { token, outcome });
+            let shard = wire.shard;
+            self.complete(shard, token, Outcome::Ready(Interest::Readable));
         }
+    }
+
+    fn complete(&mut self, shard: usize, token: Token, outcome: Outcome<TaskOutcome>) {
+        self.completions[shard].push_back(Completion { token, outcome });
+        self.awake |= 1 << shard;
     }
 
     /// Sends a request and returns the answer's bytes, without what came from files.
@@ -165,10 +168,10 @@ impl Machine {
         self.now_us += 10;
         let now = at(self.now_us);
         let mut any = false;
-        for shard in 0..self.workers.len() {
-            if self.completions[shard].is_empty() && self.mail[shard].is_empty() && !self.starting {
-                continue;
-            }
+        let mut awake = std::mem::take(&mut self.awake);
+        while awake != 0 {
+            let shard = awake.trailing_zeros() as usize;
+            awake &= awake - 1;
             let worker = &mut self.workers[shard];
             let out = &mut self.outboxes[shard];
             while let Some(completion) = self.completions[shard].pop_front() {
@@ -183,6 +186,7 @@ impl Machine {
             work(|| worker.worked(10));
             for (to, mail) in out.mail.drain(..) {
                 self.mail[to.0 as usize].push_back((ShardId(shard as u16), mail));
+                self.awake |= 1 << to.0;
                 any = true;
             }
             let mut operations = std::mem::take(&mut self.outboxes[shard].operations);
@@ -255,7 +259,7 @@ impl Machine {
             }
             Operation::Task(task) => Outcome::Done(task.run(&self.files)),
         };
-        self.completions[shard].push_back(Completion { token, outcome });
+        self.complete(shard, token, outcome);
     }
 }
 

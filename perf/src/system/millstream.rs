@@ -45,7 +45,12 @@ pub fn begin(
     command.arg("serve");
     let data = format!("log.dirs={}", directory.join("data").display());
     let listeners = format!("listeners=PLAINTEXT://127.0.0.1:{port}");
-    let fixed = [&listeners, "num.shards=1", &data, "millstream.metrics.listener="];
+    let fixed = [
+        &listeners,
+        "num.shards=1",
+        &data,
+        "millstream.metrics.listener=",
+    ];
     for property in fixed {
         command.args(["--override", property]);
     }
