@@ -420,6 +420,9 @@ impl Loading<'_> {
         let snapshots = self.files.snapshots.iter().map(|(offset, _)| *offset);
         self.bad_snapshots
             .extend(snapshots.filter(|offset| *offset > producers.end()));
+        if base > log_start {
+            self.snapshot(base, &mut producers);
+        }
         let mut segments = Vec::with_capacity(count);
         let mut aborted = Vec::new();
         for at in 0..from {
@@ -441,8 +444,9 @@ impl Loading<'_> {
                         aborted,
                     });
                 }
-                if producers.end() == read.end {
-                    self.snapshots.push((read.end, producers.encode()));
+                let next = self.files.segments[at + 1].base;
+                if next > log_start {
+                    self.snapshot(next, &mut producers);
                 }
                 aborted.extend(read.aborted);
                 continue;
@@ -471,6 +475,13 @@ impl Loading<'_> {
             });
         }
         unreachable!("the last segment ends the loop")
+    }
+
+    /// The producers as of a segment's base, behind every batch before it, which may be a gap away. A start
+    /// keeps the snapshots of bases; of another offset one would be gone after the next.
+    fn snapshot(&mut self, base: Offset, producers: &mut Producers) {
+        producers.reach(base);
+        self.snapshots.extend(producers.take_snapshot());
     }
 
     /// After a clean stop: believes the sealed segments, walks over the last one's tail.

@@ -223,3 +223,31 @@ fn an_index_that_is_built_anew_hides_no_batch_from_the_producers() {
         Err(Refused::Duplicate { base_offset, .. }) if base_offset == Offset(20)
     ));
 }
+
+#[test]
+fn who_wrote_below_the_log_start_alone_is_known_after_every_crash() {
+    let (config, mut disk, size) = stopped();
+    // 9 in the first segment, which lies below the log's start, and 5; their snapshot is that of 18, which
+    // is behind the last batch of 12. The next segment begins further on.
+    let mut store = Store::new(config.clone());
+    store.append(&from_producer(9, 0, 0, 2)).unwrap();
+    for at in 0..8 {
+        store.append(&from_producer(5, 0, at * 2, 2)).unwrap();
+    }
+    let snapshot = (Offset(18), FileKind::Snapshot);
+    let known = store.close().files.remove(&snapshot).expect("at its end");
+    disk.files
+        .retain(|(offset, kind), _| *kind != FileKind::Snapshot && *offset < Offset(18));
+    disk.files.insert(snapshot, known);
+    let batch = placed(&from_producer(5, 0, 16, 2), Offset(30), EPOCH);
+    assert_eq!(batch.len() as u64, size);
+    disk.files.insert((Offset(30), FileKind::Log), batch);
+    for _ in 0..3 {
+        let loaded = disk.try_load(config.clone(), 30, 8, false);
+        let loaded = loaded.expect("no I/O error");
+        let known = loaded.log.producer_states();
+        let ids: Vec<i64> = known.iter().map(|it| it.id.0).collect();
+        assert_eq!(ids, [5, 9]);
+        disk = disk.open(loaded).disk;
+    }
+}
