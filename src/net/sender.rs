@@ -11,6 +11,10 @@
 //!   be read first: a finished reply does not wait for the disk.
 //! - Short sends go on where they stopped, once the socket has room.
 //!
+//! Reading or splicing what is cold: measured in one run, neither was faster beyond the spread (1 MiB by 16
+//! consumers: splice 1.05 of read's fetches, 0.39 to 2.65, for 0.93 of its processor time, 0.83 to 1.11), and
+//! reading needs no pipes. So it is the default.
+//!
 //! Invariants: `ready` items at the front are in memory and count `ready_bytes`; no item is empty.
 
 use super::disconnect::Disconnect;
