@@ -29,10 +29,13 @@ pub fn run(data: &[u8]) {
     let (expected, bad) = frames_of(stream);
     // Pieces that are received into, a copy of what came, and what the connection itself takes.
     let most = 8 * PIECE_BYTES + 4 * stream.len() + 64 * 1024;
-    let whole = within(most, || deliver(&[stream], answers));
+    // A shard's figures have their size from the start, whatever comes.
+    let figures = Requests::default();
+    let whole = within(most, || deliver(&[stream], answers, figures));
     let chunks = cut(stream, cuts);
     let chunks: Vec<&[u8]> = chunks.into_iter().filter(|it| !it.is_empty()).collect();
-    let dripped = within(most, || deliver(&chunks, answers));
+    let figures = Requests::default();
+    let dripped = within(most, || deliver(&chunks, answers, figures));
     assert_eq!(whole.0, expected);
     assert_eq!(dripped.0, expected);
     for end in [whole.1, dripped.1] {
@@ -76,11 +79,11 @@ impl Closer for Forget {
 
 /// Runs a connection over these segments; returns its frames and why it ended. `answers` says how
 /// late each frame is answered.
-fn deliver(segments: &[&[u8]], answers: u8) -> (Vec<Vec<u8>>, Disconnect) {
+fn deliver(segments: &[&[u8]], answers: u8, metrics: Requests) -> (Vec<Vec<u8>>, Disconnect) {
     let mut shard = Shard {
         pool: Pool::new(4),
         budget: Budget::new(BUDGET_BYTES),
-        metrics: Requests::default(),
+        metrics,
         operations: Vec::new(),
         frames: Vec::new(),
     };
