@@ -64,6 +64,13 @@ impl Epochs {
         self.entries.last().map(|entry| entry.epoch)
     }
 
+    /// Where this epoch begins, if it is known.
+    pub fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        let at = self.entries.partition_point(|entry| entry.epoch < epoch);
+        let entry = self.entries.get(at)?;
+        (entry.epoch == epoch).then_some(entry.start)
+    }
+
     /// The epoch that wrote `offset`.
     pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
         let after = self.entries.partition_point(|entry| entry.start <= offset);

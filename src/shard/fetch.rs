@@ -40,7 +40,7 @@ enum Stage {
     Segment(Offset),
 }
 
-/// A long poll: told once when its partitions here have `bytes` more.
+/// A long poll: told once when its partitions here have `bytes` more; positive until then.
 pub(super) struct Watch {
     bytes: i64,
     slots: Few<u32>,
@@ -317,9 +317,12 @@ impl Shard {
                 .watches
                 .get_mut(watcher)
                 .expect("watchers have watches");
-            watch.bytes -= bytes as i64;
-            if watch.bytes <= 0 {
-                satisfied.push(*watcher);
+            // Who names a partition twice stands here twice.
+            if watch.bytes > 0 {
+                watch.bytes -= bytes as i64;
+                if watch.bytes <= 0 {
+                    satisfied.push(*watcher);
+                }
             }
         }
         for watcher in satisfied {

@@ -2,10 +2,12 @@
 
 use crate::broker::{self, Topic, shard_of};
 use crate::client::{Client, FETCH, fetch_request, fetch_topic, fetched, versions};
+use crate::delete_topics::delete;
 use crate::records::{batch, headers, large, values};
 use millstream::types::Uuid;
 use millstream::wire::{ApiKey, ErrorCode, FetchRequest, FetchResponse};
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -376,6 +378,25 @@ fn a_client_that_leaves_while_it_waits_takes_nothing_with_it() {
         assert_eq!(producer.append(&topic, partition, batch(&["a"])), 0);
     }
     assert_eq!(producer.fetch_all(FETCH, &request).len(), 4);
+}
+
+#[test]
+fn who_waits_twice_for_a_partition_is_told_once_that_it_is_gone() {
+    let broker = broker::shared();
+    let topic = broker.topic("fetch-twice", 1);
+    let mut request = fetch_request(&topic, &[(0, 0), (0, 0)]);
+    request.min_bytes = 1;
+    request.max_wait_ms = LONG_MS;
+    let mut waiting = broker.client();
+    waiting.send(FETCH, &request);
+    expect_silence(&mut waiting, Duration::from_millis(300));
+    let start = Instant::now();
+    delete(&topic.name);
+    let mut byte = [0];
+    waiting.stream.read_exact(&mut byte).expect("an answer");
+    assert!(start.elapsed() < SOON);
+    let other = broker.topic("fetch-twice-other", 1);
+    assert_eq!(broker.client().append(&other, 0, batch(&["a"])), 0);
 }
 
 #[test]

@@ -174,6 +174,24 @@ fn a_snapshot_of_batches_that_a_recovery_does_not_find_goes() {
 }
 
 #[test]
+fn an_epoch_that_was_said_to_begin_later_than_its_batches_begins_with_them() {
+    let mut store = Store::new(config());
+    for (epoch, sequence) in [(3, 0), (4, 2), (4, 4)] {
+        let batch = from_producer(5, 0, sequence, 2);
+        store.append_as(&batch, LeaderEpoch(epoch)).unwrap();
+    }
+    let mut disk = store.disk;
+    let good = disk.epochs.clone();
+    assert_eq!(good.as_deref(), Some("0\n2\n3 0\n4 2\n"));
+    for damaged in ["0\n2\n3 0\n4 20\n", "0\n2\n3 1\n4 20\n"] {
+        disk.epochs = Some(damaged.into());
+        let loaded = disk.load(config(), 0, false);
+        assert_eq!(loaded.log.epochs().text(), good.clone().unwrap());
+        assert_eq!(loaded.epochs, good);
+    }
+}
+
+#[test]
 fn damage_in_a_sealed_segment_does_not_lead_the_producers_beyond_the_log() {
     let (config, mut disk, size) = stopped();
     // The segment of 18 is an empty one at 30 instead, and what the producers were is known of 18 alone.
