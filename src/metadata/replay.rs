@@ -283,7 +283,7 @@ impl Image {
         }
         let topic = Topic {
             id,
-            name: name.to_string(),
+            name: name.into(),
             partitions: BTreeMap::new(),
         };
         let topics = Arc::make_mut(&mut self.topics);
@@ -299,7 +299,7 @@ impl Image {
         };
         let topics = Arc::make_mut(&mut self.topics);
         topics.by_id.remove(&id);
-        topics.by_name.remove(&topic.name);
+        topics.by_name.remove(&*topic.name);
         let resource = Resource::topic(&topic.name);
         if self.configs.contains_key(&resource) {
             Arc::make_mut(&mut self.configs).remove(&resource);
