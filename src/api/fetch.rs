@@ -48,6 +48,7 @@ pub struct Fetch {
 
 /// The memory of fetches that are answered, for those to come.
 #[derive(Default)]
+#[allow(clippy::vec_box)] // the boxes are what is kept
 pub struct SpareFetches(Vec<Box<Fetch>>);
 
 impl SpareFetches {

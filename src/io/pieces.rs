@@ -15,6 +15,7 @@ use std::io::IoSlice;
 #[derive(Default)]
 pub struct Pieces {
     first: Option<BytesMut>,
+    #[allow(clippy::box_collection)] // a word instead of four
     rest: Option<Box<VecDeque<BytesMut>>>,
     length: usize,
 }

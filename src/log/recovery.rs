@@ -15,7 +15,7 @@ use super::scan::{Source, Walk, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
-use crate::types::{LeaderEpoch, Offset, Timestamp};
+use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
 use std::{fmt, io};
 
