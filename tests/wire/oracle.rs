@@ -21,6 +21,8 @@ const SAME_LAYOUT: &[(&str, i16, i16)] = &[
     ("DescribeLogDirsResponse", 0, 1),
     // KIP-1066 only added a field to the response.
     ("DescribeLogDirsRequest", 5, 4),
+    // Kafka 4.0 took version 1 away; the response is the one of version 2.
+    ("OffsetCommitResponse", 1, 2),
 ];
 
 /// Versions with fields that kafka-protocol 0.18 lacks, newer than it or gone before it: their bytes are in
@@ -29,6 +31,9 @@ const UNKNOWN_TO_ORACLE: &[(&str, i16)] = &[
     ("DescribeLogDirsResponse", 5),
     ("ListOffsetsRequest", 0),
     ("ListOffsetsResponse", 0),
+    ("OffsetCommitRequest", 1),
+    ("OffsetCommitRequest", 10),
+    ("OffsetFetchRequest", 10),
 ];
 
 /// Messages whose first field must repeat their version; the oracle goes by that field from there on.
