@@ -207,6 +207,21 @@ subjects! {
     RemoveDelegationTokenRecord,
     RegisterControllerRecord,
     ClearElrRecord,
+    OffsetCommitKey,
+    LegacyOffsetCommitValue,
+    OffsetCommitValue,
+    GroupMetadataKey,
+    GroupMetadataValue,
+    ConsumerGroupKey,
+    ConsumerGroupMemberKey,
+    ConsumerGroupMetadataValue,
+    ConsumerGroupPartitionMetadataValue,
+    ConsumerGroupMemberMetadataValue,
+    ConsumerGroupTargetAssignmentMetadataValue,
+    ConsumerGroupTargetAssignmentMemberValue,
+    ConsumerGroupCurrentMemberAssignmentValue,
+    ConsumerGroupRegularExpressionKey,
+    ConsumerGroupRegularExpressionValue,
 }
 
 /// Puts the bytes of record sets in the place of their ranges, so that they can be written again.
