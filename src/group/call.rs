@@ -361,7 +361,7 @@ pub struct FetchedOffset {
     /// The leader epoch committed with it, or unknown.
     pub leader_epoch: LeaderEpoch,
     /// The string committed with it.
-    pub metadata: Arc<str>,
+    pub metadata: String,
     /// `NONE`, or why it may not be told.
     pub error: ErrorCode,
 }
@@ -475,6 +475,39 @@ impl Call {
             }),
             Call::Describe(_) => Reply::Described(Described::refused(error)),
             Call::Delete(_) => Reply::Deleted(error),
+        }
+    }
+}
+
+impl Reply {
+    /// The same reply, saying that it failed with `error`: what becomes of one that waited for its batch
+    /// when the append fails.
+    pub fn fail(self, error: ErrorCode) -> Reply {
+        match self {
+            Reply::Joined(reply) => Reply::Joined(Joined::refused(error, &reply.member)),
+            Reply::Synced(_) => Reply::Synced(Synced::refused(error)),
+            Reply::Heartbeat(_) => Reply::Heartbeat(error),
+            Reply::Left(_) => Reply::Left(Left {
+                error,
+                members: Vec::new(),
+            }),
+            Reply::Committed(mut reply) => {
+                let topics = reply.topics.iter_mut();
+                topics
+                    .flat_map(|topic| &mut topic.partitions)
+                    .for_each(|(_, code)| *code = error);
+                Reply::Committed(reply)
+            }
+            Reply::OffsetsFetched(_) => Reply::OffsetsFetched(OffsetsFetched {
+                error,
+                topics: Vec::new(),
+            }),
+            Reply::OffsetsDeleted(_) => Reply::OffsetsDeleted(OffsetsDeleted {
+                error,
+                topics: Vec::new(),
+            }),
+            Reply::Described(_) => Reply::Described(Described::refused(error)),
+            Reply::Deleted(_) => Reply::Deleted(error),
         }
     }
 }
