@@ -1,4 +1,5 @@
-//! Kafka's messages, one file per API, and the metadata records.
+//! Kafka's messages, one file per API, what consumers tell each other in them, and the records of the
+//! metadata and of groups.
 //!
 //! Each message is a table in the terms of Kafka's own schemas ([`message`] has the grammar), from
 //! which reading and writing follow for all versions. Nothing here knows a socket, a file or a policy.
@@ -62,14 +63,19 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
+mod consumer_protocol;
 mod control_records;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
@@ -78,15 +84,24 @@ mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
+mod group_records;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
 mod metadata_records;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod unregister_broker;
 mod update_features;
 
@@ -107,14 +122,19 @@ pub use alter_configs::*;
 pub use alter_partition_reassignments::*;
 pub use alter_replica_log_dirs::*;
 pub use api_versions::*;
+pub use consumer_group_describe::*;
+pub use consumer_group_heartbeat::*;
+pub use consumer_protocol::*;
 pub use control_records::*;
 pub use create_partitions::*;
 pub use create_topics::*;
+pub use delete_groups::*;
 pub use delete_records::*;
 pub use delete_topics::*;
 pub use describe_client_quotas::*;
 pub use describe_cluster::*;
 pub use describe_configs::*;
+pub use describe_groups::*;
 pub use describe_log_dirs::*;
 pub use describe_producers::*;
 pub use describe_quorum::*;
@@ -123,15 +143,24 @@ pub use describe_user_scram_credentials::*;
 pub use elect_leaders::*;
 pub use fetch::*;
 pub use find_coordinator::*;
+pub use group_records::*;
+pub use heartbeat::*;
 pub use incremental_alter_configs::*;
 pub use init_producer_id::*;
+pub use join_group::*;
+pub use leave_group::*;
 pub use list_config_resources::*;
+pub use list_groups::*;
 pub use list_offsets::*;
 pub use list_partition_reassignments::*;
 pub use metadata::*;
 pub use metadata_records::*;
+pub use offset_commit::*;
+pub use offset_delete::*;
+pub use offset_fetch::*;
 pub use offset_for_leader_epoch::*;
 pub use produce::*;
+pub use sync_group::*;
 pub use unregister_broker::*;
 pub use update_features::*;
 

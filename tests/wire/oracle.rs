@@ -21,6 +21,8 @@ const SAME_LAYOUT: &[(&str, i16, i16)] = &[
     ("DescribeLogDirsResponse", 0, 1),
     // KIP-1066 only added a field to the response.
     ("DescribeLogDirsRequest", 5, 4),
+    // Kafka 4.0 took version 1 away; the response is the one of version 2.
+    ("OffsetCommitResponse", 1, 2),
 ];
 
 /// Versions with fields that kafka-protocol 0.18 lacks, newer than it or gone before it: their bytes are in
@@ -29,6 +31,9 @@ const UNKNOWN_TO_ORACLE: &[(&str, i16)] = &[
     ("DescribeLogDirsResponse", 5),
     ("ListOffsetsRequest", 0),
     ("ListOffsetsResponse", 0),
+    ("OffsetCommitRequest", 1),
+    ("OffsetCommitRequest", 10),
+    ("OffsetFetchRequest", 10),
 ];
 
 /// Messages whose first field must repeat their version; the oracle goes by that field from there on.
@@ -141,6 +146,96 @@ fn the_fields_that_the_oracle_lacks_stand_where_kafkas_schemas_say() {
         &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5], // one offset
     ];
     assert_eq!(writer.finish().0, bytes.concat());
+}
+
+#[test]
+fn offsets_by_topic_id_and_with_the_time_of_their_commit_stand_where_kafkas_schemas_say() {
+    let topic_id = millstream::types::Uuid(*b"0123456789abcdef");
+    let commit = |version, topic: OffsetCommitTopic<'static>, instance: Option<&'static str>| {
+        let request = OffsetCommitRequest {
+            group_id: "g".into(),
+            generation_id_or_member_epoch: 7,
+            member_id: "m".into(),
+            group_instance_id: instance.map(Into::into),
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let mut writer = Writer::new();
+        request.encode(&mut writer, version).unwrap();
+        let bytes = writer.finish().0;
+        let read = OffsetCommitRequest::decode(&mut Reader::new([&bytes[..]]), version);
+        assert_eq!(read, Ok(request));
+        bytes
+    };
+    let partition = |commit_timestamp, committed_leader_epoch| OffsetCommitPartition {
+        partition_index: 3,
+        committed_offset: 42,
+        committed_leader_epoch,
+        commit_timestamp,
+        committed_metadata: Some("x".into()),
+    };
+
+    let topic = OffsetCommitTopic {
+        name: "t".into(),
+        partitions: vec![partition(1000, -1)],
+        ..Default::default()
+    };
+    let bytes = [
+        &[0, 1, b'g', 0, 0, 0, 7, 0, 1, b'm'][..], // group, generation, member
+        &[0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1],     // one topic, one partition
+        &[0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 42],    // its number, its offset
+        &[0, 0, 0, 0, 0, 0, 3, 0xe8, 0, 1, b'x'],  // when, metadata
+    ];
+    assert_eq!(commit(1, topic, None), bytes.concat());
+
+    // Version 10 of both, as Kafka 4.2's client writes them.
+    let topic = OffsetCommitTopic {
+        topic_id,
+        partitions: vec![partition(-1, 5)],
+        ..Default::default()
+    };
+    let bytes = [
+        &[2, b'g', 0, 0, 0, 7, 2, b'm', 2, b'i', 2][..], // ... instance, one topic
+        &topic_id.0,
+        &[2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 42],
+        &[0, 0, 0, 5, 2, b'x', 0, 0, 0], // leader epoch, metadata, three times no tags
+    ];
+    assert_eq!(commit(10, topic, Some("i")), bytes.concat());
+
+    let request = OffsetFetchRequest {
+        groups: vec![
+            OffsetFetchGroup {
+                group_id: "g".into(),
+                member_id: Some("m".into()),
+                member_epoch: 7,
+                topics: Some(vec![OffsetFetchTopic {
+                    topic_id,
+                    partition_indexes: vec![3],
+                    ..Default::default()
+                }]),
+            },
+            OffsetFetchGroup {
+                group_id: "h".into(),
+                topics: None,
+                ..Default::default()
+            },
+        ],
+        require_stable: true,
+        ..Default::default()
+    };
+    let mut writer = Writer::new();
+    request.encode(&mut writer, 10).unwrap();
+    let bytes = [
+        &[3, 2, b'g', 2, b'm', 0, 0, 0, 7, 2][..], // two groups; one topic of the first
+        &topic_id.0,
+        &[2, 0, 0, 0, 3, 0, 0],
+        &[2, b'h', 0, 255, 255, 255, 255, 0, 0], // no member, all topics
+        &[1, 0],
+    ]
+    .concat();
+    assert_eq!(writer.finish().0, bytes);
+    let read = OffsetFetchRequest::decode(&mut Reader::new([&bytes[..]]), 10);
+    assert_eq!(read, Ok(request));
 }
 
 #[test]
