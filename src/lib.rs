@@ -32,6 +32,7 @@ pub mod io;
 pub mod sys;
 // -- pure: bytes and decisions
 pub mod batch;
+pub mod group;
 pub mod log;
 pub mod metadata;
 pub mod quota;

@@ -139,6 +139,33 @@ pub const API_VERSIONS: usize = 32;
 /// all the other figures together.
 pub const CHECKS_PER_TIMED: u32 = 32;
 
+/// How long a join of a new member may wait, ms, before the member is taken for gone: it does not know
+/// its id yet and cannot send heartbeats. Kafka's number; who is still there joins again.
+pub const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
+
+/// Member ids of one group that were given out and not joined with yet (KIP-394). Each costs some 200
+/// bytes for a session timeout; Kafka has no bound.
+pub const PENDING_MEMBERS_MAX: usize = 10_000;
+
+/// Bytes that a record of a group takes in a batch at most besides its key and value: seven varints,
+/// the attributes and the number of headers.
+pub const GROUP_RECORD_OVERHEAD_BYTES: usize = 40;
+
+/// Pause in ms, at least, between two looks at whether static members, none of which has come to a
+/// rebalance, are there yet: a member may say that a rebalance waits 0 ms for it.
+pub const REBALANCE_RETRY_MS_MIN: i32 = 1000;
+
+/// Timers of groups that one turn handles before others have theirs: 100,000 sessions that end at once
+/// take a hundred turns.
+pub const GROUP_TIMERS_PER_TURN: usize = 1000;
+
+/// Groups whose offsets are looked over for expiry in one turn.
+pub const EXPIRY_GROUPS_PER_TURN: usize = 100;
+
+/// Pause in µs between two turns of work that waits for nothing (expiry, deletions larger than a
+/// batch), in which calls have their turns.
+pub const GROUP_TURN_PAUSE_US: u64 = 1000;
+
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);

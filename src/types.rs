@@ -183,6 +183,15 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
+/// Who waits for an answer: a ticket on a shard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ReturnTo {
+    /// The asking shard.
+    pub shard: ShardId,
+    /// Its ticket.
+    pub ticket: u64,
+}
+
 /// A list that mostly has one element, which then needs no memory of its own: most requests are about
 /// one partition.
 pub type Few<T> = smallvec::SmallVec<[T; 1]>;

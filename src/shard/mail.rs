@@ -12,19 +12,10 @@ use super::inspect::{InspectAsk, Inspected};
 use super::quotas::Debit;
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::{Aborted, Isolation};
-use crate::types::{Few, LeaderEpoch, Offset, PartitionId, ShardId, Timestamp};
+use crate::types::{Few, LeaderEpoch, Offset, PartitionId, ReturnTo, Timestamp};
 use crate::wire::ErrorCode;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-
-/// Who waits for an answer: a ticket on a shard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct ReturnTo {
-    /// The asking shard.
-    pub shard: ShardId,
-    /// Its ticket.
-    pub ticket: u64,
-}
 
 /// One message between two shards.
 #[derive(Debug)]

@@ -33,12 +33,14 @@ pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumSta
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
-    ReadPart, ReadResult, ReturnTo, StopStep, WhyRefused,
+    ReadPart, ReadResult, StopStep, WhyRefused,
 };
 pub use quotas::{Debit, Resource};
 pub use random::Random;
 pub use settings::effective;
 pub use stop::{LOCK, LOG_STARTS};
+// The address of whoever waits is vocabulary: the pure rooms carry it, too.
+pub use crate::types::ReturnTo;
 
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::io::{Completion, Outcome, Token};

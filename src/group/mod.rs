@@ -1,0 +1,71 @@
+//! Groups: who consumes what, and how far they have come. The pure room of the group coordinator: no
+//! I/O, no clock, no lock, nothing random but what is handed in.
+//!
+//! Each partition of `__consumer_offsets` has a [`Coordinator`] on the shard that owns it, which
+//! coordinates the groups whose ids hash to that partition.
+//!
+//! ```text
+//! the log's records    -> replay, replay ... -> loaded(now)          the members' sessions begin
+//! a client's Call      -> handle(now, caller)      -> Step ]
+//! poll_timeout() is up -> handle_timeout(now)      -> Step ]         records, and replies to callers
+//! topics are gone      -> topics_deleted(now)      -> Step ]
+//! leadership is lost, or an append failed -> unload() -> replies; load again
+//! ```
+//!
+//! A [`Step`] is appended as one batch, and its replies, with those of all later steps, leave when the
+//! batch is committed: nobody hears of what the log may lose. When an append fails, the coordinator is
+//! unloaded, what waits is failed ([`Reply::fail`]), and it is loaded again from the log.
+//!
+//! | file | what |
+//! |---|---|
+//! | `call` | what is asked and answered |
+//! | `coordinator` | the groups, loading, and who is asked |
+//! | `classic/` | the classic protocol: join, sync, heartbeat, leave |
+//! | `commits`, `offsets` | OffsetCommit, OffsetFetch, OffsetDelete, and what they are about |
+//! | `admin` | describe, list, delete |
+//! | `chores` | expiry, deleted topics, what takes more than one batch |
+//! | `records` | the log's format |
+//! | `turn`, `timers` | what a group may use in its turn |
+//!
+//! # Invariants
+//!
+//! - Every caller gets exactly one reply.
+//! - Offsets, and whether a group exists, change by taking in records alone, read back from what is
+//!   written: loading and live traffic share that path. A classic group knows more than its record
+//!   tells; whenever it is written, debug builds hold that a coordinator which reads the record has the
+//!   same group.
+//! - A step never writes more than a batch holds. What cannot be split is refused, the rest goes on in
+//!   later turns.
+//! - At any time one generation of a group is valid, and generations only grow.
+//! - Nothing walks over all groups or members to find what is due: timers are ordered. Expiry and the
+//!   deletion of topics do walk, in turns of bounded length.
+//!
+//! # Where it differs from Apache Kafka 4.2
+//!
+//! - A join that is refused for its protocols does not make a group.
+//! - A second join or sync of a member whose first one still waits answers that one with
+//!   REBALANCE_IN_PROGRESS; and a member that leaves while its sync waits, with UNKNOWN_MEMBER_ID. Kafka
+//!   leaves both unanswered.
+//! - Ids given out to join with are bounded by group ([`crate::limits::PENDING_MEMBERS_MAX`]), and keep
+//!   their group from being forgotten.
+//! - A commit larger than a batch is INVALID_COMMIT_OFFSET_SIZE, not UNKNOWN_SERVER_ERROR.
+//! - A group with more offsets than the tombstones of one batch can be deleted.
+
+mod admin;
+mod call;
+mod chores;
+mod classic;
+mod commits;
+mod config;
+mod coordinator;
+mod offsets;
+mod records;
+mod timers;
+mod turn;
+
+pub use call::*;
+pub use config::GroupConfig;
+pub use coordinator::{Context, Coordinator, Fault, Record, Step};
+
+#[cfg(test)]
+mod tests;
