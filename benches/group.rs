@@ -128,7 +128,7 @@ impl Bench {
                 wall: Timestamp(self.now_us as i64 / 1000),
             },
             image: &self.image,
-            random: &mut || u128::from(tickets).to_le_bytes(),
+            random: &mut || u128::from(tickets).to_be_bytes(),
         };
         act(&mut self.coordinator, &mut context)
     }
