@@ -114,6 +114,10 @@ pub const REQUEST_BYTE_COST_NS: f64 = 1.0;
 /// moves to memory of its own.
 pub const REPLY_BYTES_USUAL: usize = 1024;
 
+/// Bytes of a log of groups that are taken in at once while they are loaded, some thousand records: about
+/// a millisecond, in which the shard does nothing else.
+pub const GROUP_LOAD_BYTES: u64 = 128 * 1024;
+
 /// Memory of answered fetches that a shard keeps for those to come (about 600 bytes each): as many as wait
 /// at a time on a busy shard, so that a fetch allocates nothing.
 pub const SPARE_FETCHES_MAX: usize = 1024;

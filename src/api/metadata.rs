@@ -242,7 +242,7 @@ fn with_defaults(name: String) -> NewTopic {
 pub(super) fn is_internal(topic: &str) -> bool {
     matches!(
         topic,
-        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
+        metadata::OFFSETS_TOPIC_NAME | "__transaction_state" | "__share_group_state"
     ) || topic == metadata::METADATA_TOPIC_NAME
 }
 

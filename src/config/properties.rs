@@ -308,25 +308,25 @@ const MAIN: &[Property] = &[
     boolean("transaction.partition.verification.enable").default("true").low().cluster_wide().later(TRANSACTIONS)
         .doc("Whether a partition checks that a transaction includes it."),
     // -- groups
-    short("offsets.topic.replication.factor").default("3").at_least(1).high().later(GROUPS)
+    short("offsets.topic.replication.factor").default("3").at_least(1).high()
         .doc("Replicas of the log of committed offsets."),
-    int("offsets.topic.num.partitions").default("50").at_least(1).high().later(GROUPS)
+    int("offsets.topic.num.partitions").default("50").at_least(1).high()
         .doc("Partitions of the log of committed offsets."),
-    int("offsets.topic.segment.bytes").default("104857600").at_least(1).high().later(GROUPS)
+    int("offsets.topic.segment.bytes").default("104857600").at_least(1).high()
         .doc("The largest segment file of the log of committed offsets."),
-    int("offsets.retention.minutes").default("10080").at_least(1).high().later(GROUPS)
+    int("offsets.retention.minutes").default("10080").at_least(1).high()
         .doc("How long an empty group's offsets are kept."),
-    long("offsets.retention.check.interval.ms").default("600000").at_least(1).high().later(GROUPS)
+    long("offsets.retention.check.interval.ms").default("600000").at_least(1).high()
         .doc("How often expired offsets are looked for."),
-    int("offset.metadata.max.bytes").default("4096").high().later(GROUPS)
+    int("offset.metadata.max.bytes").default("4096").high()
         .doc("The longest note that a committed offset may carry."),
-    int("group.initial.rebalance.delay.ms").default("3000").later(GROUPS)
+    int("group.initial.rebalance.delay.ms").default("3000")
         .doc("How long an empty group waits for more members before its first rebalance."),
-    int("group.min.session.timeout.ms").default("6000").later(GROUPS)
+    int("group.min.session.timeout.ms").default("6000")
         .doc("The shortest session a member may ask for."),
-    int("group.max.session.timeout.ms").default("1800000").later(GROUPS)
+    int("group.max.session.timeout.ms").default("1800000")
         .doc("The longest session a member may ask for."),
-    int("group.max.size").default("2147483647").at_least(1).later(GROUPS)
+    int("group.max.size").default("2147483647").at_least(1)
         .doc("The most members of one group."),
     short("share.coordinator.state.topic.replication.factor").default("3").at_least(1).high().later(SHARE)
         .doc("Replicas of the log of share groups' state."),

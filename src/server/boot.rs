@@ -125,6 +125,7 @@ pub fn boot(
                 placement.clone(),
                 controller,
                 checkpoints.take().unwrap_or_default(),
+                random.draw(),
             );
             (shard, random.draw())
         })

@@ -365,7 +365,10 @@ impl Worker {
                 self.welcome(now, socket, peer, listener, out);
             }
             Mail::Left { address } => self.door.left(from, address),
-            Mail::Stop(StopStep::Drain) => self.drain(now, out),
+            Mail::Stop(StopStep::Drain) => {
+                self.shard.give_all_groups_up(out);
+                self.drain(now, out);
+            }
             Mail::Answer { ticket, answer } if !matches!(answer, Answer::Installed) => {
                 self.resume(now, ticket, api::Event::Answer(answer), out);
             }

@@ -2,6 +2,7 @@
 //! produces. Shard 0 is also asked what room the log directories have.
 
 use super::{Answer, Outbox, ReturnTo, Shard, Waiting};
+use crate::group::{ListFilter, ListedGroup};
 use crate::io::Space;
 use crate::log::ProducerState;
 use crate::metadata::VoterNode;
@@ -23,6 +24,8 @@ pub enum InspectAsk {
     EpochEnds(Vec<EpochPart>),
     /// The producers of partitions, each with its place in the request. -> `Producers`.
     Producers(Vec<(u32, PartitionId)>),
+    /// The groups that are coordinated on the shard. -> `Groups`.
+    Groups(ListFilter),
 }
 
 /// The answer to the [`InspectAsk`] that names it.
@@ -38,6 +41,8 @@ pub enum Inspected {
     EpochEnds(Vec<(u32, EpochEnd)>),
     /// By the parts' index.
     Producers(Vec<(u32, Result<Vec<ProducerState>, ErrorCode>)>),
+    /// In no particular order; COORDINATOR_LOAD_IN_PROGRESS while some are being loaded.
+    Groups(Result<Vec<ListedGroup>, ErrorCode>),
 }
 
 /// An epoch, and the offset behind its last record.
@@ -93,6 +98,7 @@ impl Shard {
                 return self.submit_task(Waiting::Space(from), task, out);
             }
             InspectAsk::Quorum => Inspected::Quorum(self.quorum()),
+            InspectAsk::Groups(filter) => Inspected::Groups(self.list_groups(&filter)),
             InspectAsk::EpochEnds(parts) => {
                 let ends = parts.iter().map(|part| (part.index, self.epoch_end(part)));
                 Inspected::EpochEnds(ends.collect())

@@ -108,10 +108,12 @@ impl Shard {
             flush_due_us: None,
             is_to_drive: false,
             traffic: Traffic::default(),
+            groups: None,
             life: Life::Serving,
         };
         self.slots[slot as usize] = Some(partition);
         self.partitions.insert(found.id, slot);
+        self.coordinate(slot);
     }
 
     pub(super) fn install(&mut self, from: ReturnTo, change: Arc<Change>, out: &mut Outbox) {
@@ -288,6 +290,7 @@ impl Shard {
                 && let Some(gone) = before.topic_by_id(*id)
             {
                 self.forget_durable(&gone.name);
+                self.topics_gone.push(gone.name.to_string());
             }
         }
         out.answer(done.from, Answer::Installed);
@@ -309,6 +312,7 @@ impl Shard {
             self.partitions.remove(id);
             self.slot(*slot).life = Life::Dying { install };
             self.wake_watchers(*slot, out);
+            self.give_groups_up(*slot, out);
             self.bury_when_quiet(*slot, out);
         }
         gone.len()

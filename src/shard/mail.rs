@@ -10,6 +10,7 @@ use super::admin::{AdminAnswer, AdminAsk, Change};
 use super::delete_records::DeletePart;
 use super::inspect::{InspectAsk, Inspected};
 use super::quotas::Debit;
+use crate::group::{Call, Reply};
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::{Aborted, Isolation};
 use crate::types::{Few, LeaderEpoch, Offset, PartitionId, ReturnTo, Timestamp};
@@ -160,6 +161,13 @@ pub enum Ask {
     },
     /// Delete what lies before an offset, one part per partition.
     DeleteRecords(Vec<DeletePart>),
+    /// Ask the coordinator of a group.
+    Group {
+        /// The partition of `__consumer_offsets` that the group hashes to.
+        partition: PartitionId,
+        /// What.
+        call: Box<Call>,
+    },
     /// Count what a request has used of its client's quotas (shard 0).
     Charge(Vec<Debit>),
     /// Ask what changes nothing.
@@ -181,6 +189,8 @@ pub enum Answer {
     Offsets(Few<(u32, OffsetResult)>),
     /// By the parts' index: the log's start afterwards.
     RecordsDeleted(Vec<(u32, Result<Offset, ErrorCode>)>),
+    /// The coordinator's reply.
+    Group(Box<Reply>),
     /// It is counted.
     Charged {
         /// For how long the client is to be held back, in ms.

@@ -14,6 +14,8 @@ mod delete_records;
 mod failure;
 mod fetch;
 mod flush;
+mod group_load;
+mod groups;
 mod inspect;
 mod install;
 mod mail;
@@ -89,6 +91,8 @@ pub(crate) struct Partition {
     is_to_drive: bool,
     /// What it has taken and given since the start.
     traffic: Traffic,
+    /// If it is one of `__consumer_offsets`.
+    groups: Option<Box<groups::Groups>>,
     life: Life,
 }
 
@@ -116,6 +120,7 @@ impl Partition {
 enum Waiting {
     Offset(offsets::TimeLookUp),
     Sifted(fetch::Sifting),
+    GroupBatches(PartitionId),
     Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
@@ -163,6 +168,16 @@ pub struct Shard {
     metrics: Logs,
     /// For the headers of batches, empty.
     header_buffers: Vec<BytesMut>,
+    /// For ids.
+    random: Random,
+    /// Partitions whose groups are being loaded and can go on.
+    group_loads: Vec<PartitionId>,
+    /// Topics that are gone, of which no coordinator has heard.
+    topics_gone: Vec<String>,
+    /// Partitions by when their coordinator has something to do.
+    group_timers: BTreeSet<(u64, u32)>,
+    /// The broker stops: groups look for another coordinator.
+    gives_groups_up: bool,
 }
 
 /// An answer in the making.
@@ -179,7 +194,7 @@ enum Parts {
 }
 
 impl Shard {
-    /// A shard with the partitions that the start found for it.
+    /// A shard with the partitions that the start found for it; `seed` is all its randomness.
     pub fn new(
         id: ShardId,
         config: Arc<BrokerConfig>,
@@ -187,6 +202,7 @@ impl Shard {
         placement: Placement,
         controller: Option<Controller>,
         checkpoints: Checkpoints,
+        seed: u64,
     ) -> Shard {
         let window = Window {
             samples: config.quota_samples,
@@ -219,6 +235,11 @@ impl Shard {
             failure: None,
             metrics: Logs::default(),
             header_buffers: Vec::new(),
+            random: Random::new(seed),
+            group_loads: Vec::new(),
+            topics_gone: Vec::new(),
+            group_timers: BTreeSet::new(),
+            gives_groups_up: false,
         }
     }
 
@@ -249,6 +270,8 @@ impl Shard {
             Some(self.expire_us),
             Some(self.remove_us),
             self.flushes.first().map(|(due_us, _)| *due_us),
+            self.group_timers.first().map(|(due_us, _)| *due_us),
+            (!self.group_loads.is_empty()).then_some(0),
         ]
         .into_iter()
         .flatten()
@@ -266,6 +289,7 @@ impl Shard {
             }
         }
         self.flush_what_is_due(now, out);
+        self.do_what_is_due_of_groups(now, out);
         if now.monotonic_us >= self.remove_us {
             self.remove_before_starts(now, out);
         }
@@ -279,6 +303,9 @@ impl Shard {
                 Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
                 Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
                 Ask::DeleteRecords(parts) => self.delete_records(from, parts, out),
+                Ask::Group { partition, call } => {
+                    self.group_call(now, from, partition, *call, out);
+                }
                 Ask::Charge(debits) => self.charge(now, from, &debits, out),
                 Ask::Inspect(ask) => self.inspect(from, ask, out),
                 Ask::Admin(ask) => self.admin(now, from, ask, out),
@@ -319,6 +346,8 @@ impl Shard {
 
     /// A round of events has been dealt with: what they brought together is begun together.
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        self.go_on_loading_groups(now, out);
+        self.tell_groups_of_deletions(now, out);
         for slot in self.to_drive.drain(..) {
             // It may have been closed meanwhile.
             if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {
@@ -379,6 +408,7 @@ impl Shard {
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
                     Waiting::Sifted(sifting) => self.sifted(sifting, outcome, out),
+                    Waiting::GroupBatches(id) => self.group_batches_read(id, outcome),
                     Waiting::Converted { slot, number } => {
                         self.converted(now, slot, number, outcome, out);
                         self.slot_is_quiet(slot, out);

@@ -94,5 +94,6 @@ impl Shard {
             partition.store.configure(log);
             partition.config = topic.clone();
         }
+        self.configure_groups();
     }
 }

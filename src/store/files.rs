@@ -1,7 +1,9 @@
 //! Files of a partition and of a log directory, through a [`Disk`]: may block, so it runs at start
 //! and in tasks, never on a shard.
 
+use crate::batch::{self, Codec, HEADER_BYTES, Header};
 use crate::io::{Disk, File, FileRange, OpenMode};
+use crate::limits::INFLATED_BYTES_MAX;
 use crate::log::{self, FileKind, Sealed, Sifted, TimeFound, TimeLookup};
 use crate::types::{Offset, TopicId};
 use std::io::{Error, ErrorKind, Result};
@@ -269,6 +271,33 @@ pub fn look_up_time(
 pub fn sift(disk: &dyn Disk, range: &FileRange) -> Result<Sifted> {
     let source = FileSource::new(disk, range.file.clone())?;
     log::sift(&source, range.position, range.length)
+}
+
+/// The batches that lie whole in a range, each with the bytes of its records. One that does not hold what
+/// its CRC says, or cannot be inflated, ends the file as far as anybody knows.
+pub fn read_batches(disk: &dyn Disk, range: &FileRange) -> Result<Vec<(Header, Vec<u8>)>> {
+    let mut bytes = vec![0; range.length as usize];
+    let mut count = 0;
+    while count < bytes.len() {
+        let position = range.position + count as u64;
+        match disk.read_at(&range.file, position, &mut bytes[count..])? {
+            0 => break,
+            more => count += more,
+        }
+    }
+    let wrong = |fault: batch::Fault| Error::new(ErrorKind::InvalidData, fault.to_string());
+    let mut batches = Vec::new();
+    for (position, header) in batch::scan(&bytes[..count]) {
+        let whole = &bytes[position..position + header.size()];
+        let body = &whole[HEADER_BYTES..];
+        batch::verify(whole).map_err(wrong)?;
+        let records = match header.codec().expect("a sound batch has one") {
+            Codec::None => body.to_vec(),
+            codec => batch::decompress(codec, body, INFLATED_BYTES_MAX).map_err(wrong)?,
+        };
+        batches.push((header, records));
+    }
+    Ok(batches)
 }
 
 /// A file's bytes, for what reads logs.

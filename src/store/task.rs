@@ -3,7 +3,7 @@
 //! append and read.
 
 use super::files;
-use crate::batch::{self, Checked, Fault, Rules, Target};
+use crate::batch::{self, Checked, Fault, Header, Rules, Target};
 use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
 use crate::types::{Offset, TopicId};
@@ -117,6 +117,8 @@ pub enum Task {
     Convert(Box<Conversion>),
     /// Looks for batches without records. -> `Sifted`.
     Sift(FileRange),
+    /// Reads batches and inflates them. -> `Batches`.
+    ReadBatches(FileRange),
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -156,6 +158,8 @@ pub enum TaskOutcome {
     Sifted(Result<log::Sifted>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
+    /// The batches that lie whole in a stretch, each with the bytes of its records.
+    Batches(Result<Vec<(Header, Vec<u8>)>>),
 }
 
 const _: () = assert!(size_of::<io::Operation<Task>>() <= 104);
@@ -174,6 +178,7 @@ impl io::Task for Task {
             | Task::Truncate { .. }
             | Task::Convert(_)
             | Task::Sift(_)
+            | Task::ReadBatches(_)
             | Task::SetAside { .. } => true,
             Task::Seal { .. }
             | Task::Allocate { .. }
@@ -225,6 +230,7 @@ impl io::Task for Task {
             }
             Task::Convert(conversion) => Converted(Box::new(conversion.run())),
             Task::Sift(range) => Sifted(files::sift(disk, &range)),
+            Task::ReadBatches(range) => Batches(files::read_batches(disk, &range)),
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))
             }

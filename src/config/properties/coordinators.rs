@@ -41,7 +41,7 @@ pub(super) const TABLE: &[Property] = &[
         .doc("How long a commit waits for its replicas."),
     int("offsets.load.buffer.size").default("5242880").at_least(1).high().later(GROUPS)
         .doc("Bytes read at once when a coordinator loads committed offsets."),
-    int("offsets.topic.compression.codec").default("0").high().later(GROUPS)
+    int("offsets.topic.compression.codec").default("0").between(0, 4).high()
         .doc("The codec of the log of committed offsets, by Kafka's number."),
     // -- streams groups
     int("group.streams.heartbeat.interval.ms").default("5000").at_least(1).later(GROUPS)
