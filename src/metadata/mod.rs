@@ -17,6 +17,7 @@
 
 mod brokers;
 mod configs;
+mod coordination;
 mod features;
 mod files;
 mod image;
@@ -34,6 +35,7 @@ pub use brokers::unregister_broker;
 pub use configs::{
     ConfigChange, ConfigEdit, ConfigRules, ConfigStep, SettingsCheck, alter_configs,
 };
+pub use coordination::coordinating_partition;
 pub use features::{FeatureUpdate, UpgradeType, update_features};
 pub use files::{CleanShutdown, FileFault, MetaProperties, QuorumState};
 pub use image::{

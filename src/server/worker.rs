@@ -6,8 +6,8 @@
 //! a function of its events.
 //!
 //! Asks to other shards are paid for with credit ([`limits::MAIL_CREDIT`] per shard, given back by
-//! their answers). What cannot be paid waits here, bounded by the requests that connections may
-//! have in flight.
+//! their answers), but for those that wait for other clients ([`Ask::waits_for_clients`]). What cannot
+//! be paid waits here, bounded by the requests that connections may have in flight.
 
 use super::complaints::Complaints;
 use super::labour::Labour;
@@ -23,7 +23,7 @@ use crate::net::{
     Budget, ColdMode, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reservation, SlotId,
     Turn,
 };
-use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
+use crate::shard::{Answer, Ask, Mail, Outbox, ReturnTo, Shard, StopStep};
 use crate::store::TaskOutcome;
 use crate::types::{Now, ShardId};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
@@ -350,11 +350,12 @@ impl Worker {
     }
 
     fn handle_mail(&mut self, now: Now, from: ShardId, mail: Mail, out: &mut Outbox) {
-        if matches!(mail, Mail::Answer { .. }) && from != self.shard.id() {
+        if let Mail::Answer { answer, .. } = &mail
+            && from != self.shard.id()
+            && !answer.waited_for_clients()
+        {
             self.credit[from.0 as usize] += 1;
-            if let Some(unpaid) = self.unpaid[from.0 as usize].pop_front() {
-                self.route(from, unpaid);
-            }
+            self.send_unpaid(from);
         }
         match mail {
             Mail::Connection {
@@ -446,17 +447,37 @@ impl Worker {
         }
     }
 
-    /// Mail to another shard: an ask is paid for, or waits until it can be.
+    /// Mail to another shard: an ask is paid for, or waits until it can be, and what is asked of that
+    /// shard behind it with it.
     fn route(&mut self, to: ShardId, mail: Mail) {
-        if matches!(mail, Mail::Ask { .. }) {
-            let credit = &mut self.credit[to.0 as usize];
-            if *credit == 0 {
-                self.unpaid[to.0 as usize].push_back(mail);
-                return;
-            }
-            *credit -= 1;
+        if let Mail::Ask { ask, .. } = &mail
+            && !(self.unpaid[to.0 as usize].is_empty() && self.pays(to, ask))
+        {
+            self.unpaid[to.0 as usize].push_back(mail);
+            return;
         }
         self.remote.push((to, mail));
+    }
+
+    /// Pays for an ask, if there is credit for it.
+    fn pays(&mut self, to: ShardId, ask: &Ask) -> bool {
+        let cost = usize::from(!ask.waits_for_clients());
+        let left = self.credit[to.0 as usize].checked_sub(cost);
+        self.credit[to.0 as usize] = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Sends what can be paid of what waits.
+    fn send_unpaid(&mut self, to: ShardId) {
+        while let Some(mail) = self.unpaid[to.0 as usize].pop_front() {
+            if let Mail::Ask { ask, .. } = &mail
+                && !self.pays(to, ask)
+            {
+                self.unpaid[to.0 as usize].push_front(mail);
+                break;
+            }
+            self.remote.push((to, mail));
+        }
     }
 
     // -- requests
@@ -737,11 +758,7 @@ impl Worker {
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let session = Session {
-            listener,
-            fetch_session_id: (self.random >> 32) as i32,
-            ..Session::default()
-        };
+        let session = Session::new(listener, peer.ip(), (self.random >> 32) as i32);
         let connection = Connection::new(id, socket, peer, settings, now);
         let live = Live {
             connection,

@@ -204,6 +204,27 @@ pub enum Answer {
     Installed,
 }
 
+impl Ask {
+    /// Whether the answer may wait for what other clients do. Such an ask takes no credit of its route:
+    /// the others' asks have to come through. A coordinator keeps one of a member waiting at most.
+    pub fn waits_for_clients(&self) -> bool {
+        let Ask::Group { call, .. } = self else {
+            return false;
+        };
+        matches!(**call, Call::Join(_) | Call::Sync(_))
+    }
+}
+
+impl Answer {
+    /// Whether it answers such an ask.
+    pub fn waited_for_clients(&self) -> bool {
+        let Answer::Group(reply) = self else {
+            return false;
+        };
+        matches!(**reply, Reply::Joined(_) | Reply::Synced(_))
+    }
+}
+
 /// Record sets for partitions of one shard. Answered when they are written, also where the client
 /// wants no answer (acks=0): its connection's slot is what keeps it from sending faster than the disk
 /// writes.
