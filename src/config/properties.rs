@@ -15,7 +15,7 @@ mod security;
 
 use super::property::{Check, Property, boolean, class, double, int, list, long, short, string};
 
-const GROUPS: &str = "consumer groups are not served yet";
+const GROUPS: &str = "of groups, the classic protocol alone is served yet";
 const SHARE: &str = "share groups are not served yet";
 const TRANSACTIONS: &str = "transactions are not served yet";
 const RESERVED: &str =

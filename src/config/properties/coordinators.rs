@@ -2,20 +2,24 @@
 //! main table has; and the settings of a group and of a client metrics subscription.
 
 use super::super::property::{Check, Property, boolean, int, list, string};
-use super::{GROUPS, METRICS, SHARE, TRANSACTIONS};
+use super::{GROUPS, METRICS, REPLICATION, SHARE, TRANSACTIONS};
 
 const MIGRATIONS: &[&str] = &["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"];
 const PROTOCOLS: &[&str] = &["consumer", "classic", "share", "streams"];
 const ISOLATIONS: &[&str] = &["read_committed", "read_uncommitted"];
+
+const ON_SHARDS: &str = "each shard coordinates the groups of its partitions";
+const GATHERED: &str = "what comes while a batch is written joins the next one";
+const STRETCHES: &str = "groups are loaded in stretches that hold nobody up";
 
 #[rustfmt::skip] // one property per two lines reads as a table
 pub(super) const TABLE: &[Property] = &[
     // -- groups
     list("group.coordinator.rebalance.protocols").default("classic,consumer,streams").one_of(PROTOCOLS).later(GROUPS)
         .doc("The group protocols that are served."),
-    int("group.coordinator.threads").default("4").at_least(1).high().later(GROUPS)
+    int("group.coordinator.threads").default("4").at_least(1).high().not_needed(ON_SHARDS)
         .doc("Kafka's threads that run group coordinators."),
-    int("group.coordinator.append.linger.ms").default("-1").at_least(-1).later(GROUPS)
+    int("group.coordinator.append.linger.ms").default("-1").at_least(-1).not_needed(GATHERED)
         .doc("How long a group coordinator gathers records before it writes them; -1 adapts."),
     list("group.consumer.assignors").default("uniform,range").later(GROUPS)
         .doc("The assignors of consumer groups, the default first."),
@@ -37,9 +41,9 @@ pub(super) const TABLE: &[Property] = &[
         .doc("How often subscriptions by pattern are looked over."),
     int("group.consumer.session.timeout.ms").default("45000").at_least(1).later(GROUPS)
         .doc("How long a member of a consumer group may be silent."),
-    int("offsets.commit.timeout.ms").default("5000").at_least(1).high().later(GROUPS)
+    int("offsets.commit.timeout.ms").default("5000").at_least(1).high().later(REPLICATION)
         .doc("How long a commit waits for its replicas."),
-    int("offsets.load.buffer.size").default("5242880").at_least(1).high().later(GROUPS)
+    int("offsets.load.buffer.size").default("5242880").at_least(1).high().not_needed(STRETCHES)
         .doc("Bytes read at once when a coordinator loads committed offsets."),
     int("offsets.topic.compression.codec").default("0").between(0, 4).high()
         .doc("The codec of the log of committed offsets, by Kafka's number."),
