@@ -132,6 +132,8 @@ pub struct Counts {
     pub lost: u64,
     /// Answers to fetches that waited for data.
     pub woken: u64,
+    /// Offsets of groups whose commit was acknowledged.
+    pub committed: u64,
 }
 
 impl History {

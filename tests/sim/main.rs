@@ -38,6 +38,7 @@
 #![cfg(feature = "mutations")]
 
 mod broker;
+mod committer;
 mod consumer;
 mod conversation;
 mod disk;

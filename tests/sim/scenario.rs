@@ -1,11 +1,12 @@
 //! What happens in a run: everything is drawn from its seed.
 //!
-//! First the weather rages: clients create topics, produce, consume, ask; the broker is killed, loses
+//! First the weather rages: clients create topics, produce, consume, commit, ask; the broker is killed, loses
 //! its power, is stopped and started again, dies within its own start. Then the weather calms down,
 //! the broker is up, and everything that was promised must be found: producers get their
 //! acknowledgements, consumers reach the end, an auditor reads every partition whole. At last
 //! everyone leaves, nothing of them may stay behind, and the broker stops in order.
 
+use crate::committer::Committer;
 use crate::consumer::{Consumer, ConsumerOptions};
 use crate::disk::Crash;
 use crate::history::{Counts, History, Phase};
@@ -42,6 +43,7 @@ pub struct Plan {
     producers: u32,
     consumers: u32,
     vandals: u32,
+    committers: u32,
     records: u64,
     /// Bytes that each producer may make.
     bytes: u64,
@@ -137,6 +139,8 @@ impl Plan {
                 // Of a source of its own, as above.
                 let cold = *Random::new(seed).fork("cold").pick(&["read", "splice"]);
                 settings.push(("fetch.cold.mode".into(), cold.into()));
+                let partitions = Random::new(seed).fork("groups").between(1, 4);
+                settings.extend(pairs(&[("offsets.topic.num.partitions", partitions)]));
                 settings
             },
             wishes,
@@ -146,6 +150,7 @@ impl Plan {
             producers: random.between(1, 4) as u32,
             consumers: random.between(1, 3) as u32,
             vandals: random.below(2) as u32,
+            committers: Random::new(seed).fork("committers").below(3) as u32,
             records: random.magnitude(20, 2_000),
             bytes: random.magnitude(100_000, 6_000_000),
             heavy: !sparse && random.percent(20),
@@ -221,6 +226,11 @@ impl<'a, N: Node> Run<'a, N> {
         let options = ConsumerOptions::auditor(version);
         let auditor = Consumer::new(next(), options, history.clone());
         world.add_actor(Box::new(auditor), start_us);
+        let mut draw = random.fork("committers");
+        for _ in 0..plan.committers {
+            let committer = Committer::new(next(), &mut draw, history.clone());
+            world.add_actor(Box::new(committer), start_us);
+        }
         Run {
             plan,
             random,
