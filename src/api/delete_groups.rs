@@ -15,11 +15,8 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: DeleteGroupsRequest<'_> = head.decode(&frame)?;
     let mut seen = BTreeSet::new();
-    let names = request.groups_names.iter();
-    let groups: Vec<String> = names
-        .filter(|group| seen.insert(group.as_ref()))
-        .map(|group| group.to_string())
-        .collect();
+    let groups = request.groups_names.into_iter().map(String::from);
+    let groups: Vec<String> = groups.filter(|group| seen.insert(group.clone())).collect();
     let calls = groups.iter().map(|group| {
         Call::Delete(Delete {
             group: group.clone(),

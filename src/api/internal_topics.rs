@@ -5,6 +5,7 @@ use super::Context;
 use crate::metadata::{self, NewTopic, OFFSETS_TOPIC_NAME, Topic};
 use crate::types::PartitionId;
 use crate::wire::ErrorCode;
+use std::sync::Arc;
 
 /// Whether clients are told that the topic is internal, and are kept from writing to it.
 pub(super) fn is_internal(topic: &str) -> bool {
@@ -42,7 +43,7 @@ pub(super) fn made_on_the_way(context: &Context<'_>, name: String) -> NewTopic {
     let configs = [
         ("cleanup.policy", "compact"),
         ("compression.type", "producer"),
-        ("segment.bytes", &segment_bytes),
+        ("segment.bytes", segment_bytes.as_str()),
     ];
     NewTopic {
         name,
@@ -63,7 +64,7 @@ pub(super) fn made_on_the_way(context: &Context<'_>, name: String) -> NewTopic {
 pub(super) fn coordinator<'a>(
     context: &'a Context<'_>,
     group: &str,
-) -> Result<(&'a Topic, PartitionId), ErrorCode> {
+) -> Result<(&'a Arc<Topic>, PartitionId), ErrorCode> {
     let topic = context
         .image
         .topic(OFFSETS_TOPIC_NAME)
