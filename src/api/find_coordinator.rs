@@ -33,7 +33,11 @@ pub(super) fn begin(
 ) -> Result<Progress, DecodeError> {
     let request: FindCoordinatorRequest<'_> = head.decode(&frame)?;
     let keys: Vec<String> = match head.version {
-        4.. => request.coordinator_keys.iter().map(|key| key.to_string()).collect(),
+        4.. => request
+            .coordinator_keys
+            .iter()
+            .map(|key| key.to_string())
+            .collect(),
         _ => vec![request.key.to_string()],
     };
     let not_served = |what: &str| {

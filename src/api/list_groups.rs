@@ -5,7 +5,9 @@ use crate::group::{self, ListFilter};
 use crate::io::Pieces;
 use crate::shard::{Ask, InspectAsk, Inspected};
 use crate::types::ShardId;
-use crate::wire::{DecodeError, ErrorCode, ListGroupsRequest, ListGroupsResponse, ListedGroup, Str};
+use crate::wire::{
+    DecodeError, ErrorCode, ListGroupsRequest, ListGroupsResponse, ListedGroup, Str,
+};
 
 /// A request that waits for every shard.
 pub struct ListGroups {

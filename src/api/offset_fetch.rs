@@ -106,7 +106,11 @@ fn response<'a>(
     let groups = all.iter().zip(fetched);
     let mut groups = groups.map(|(asked, fetched)| match (version, fetched.error) {
         (..2, error) if error != ErrorCode::NONE => OffsetFetchGroupResponse {
-            topics: asked.partitions.iter().map(|it| failed(it, error)).collect(),
+            topics: asked
+                .partitions
+                .iter()
+                .map(|it| failed(it, error))
+                .collect(),
             ..Default::default()
         },
         (_, error) => OffsetFetchGroupResponse {
@@ -134,7 +138,10 @@ fn response<'a>(
 
 /// A topic of a group with an error, for version 1.
 fn failed(topic: &FetchTopic, error: ErrorCode) -> OffsetFetchTopicResponse<'_> {
-    let partitions = topic.partitions.iter().map(|index| no_offset(index.0, error));
+    let partitions = topic
+        .partitions
+        .iter()
+        .map(|index| no_offset(index.0, error));
     OffsetFetchTopicResponse {
         name: topic.name.as_str().into(),
         topic_id: topic.id,

@@ -60,9 +60,9 @@ pub use replay::ReplayError;
 pub use snapshot::snapshot_records;
 pub use takeover::{Refused, check_bootstrap, check_directories, check_state};
 pub use topics::{
-    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic, OFFSETS_TOPIC_NAME, Refusal,
-    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment, check_topic_name, create_topics,
-    delete_topics, grow_topics, topic_id,
+    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic,
+    OFFSETS_TOPIC_NAME, Refusal, TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment,
+    check_topic_name, create_topics, delete_topics, grow_topics, topic_id,
 };
 
 #[cfg(test)]

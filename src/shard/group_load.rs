@@ -89,11 +89,7 @@ impl Shard {
     }
 
     /// Here is a stretch.
-    pub(super) fn group_batches_read(
-        &mut self,
-        id: PartitionId,
-        outcome: TaskOutcome,
-    ) {
+    pub(super) fn group_batches_read(&mut self, id: PartitionId, outcome: TaskOutcome) {
         let TaskOutcome::Batches(batches) = outcome else {
             unreachable!("batches were to be read")
         };
@@ -136,7 +132,11 @@ impl Shard {
     }
 
     fn groups_loaded(&mut self, now: Now, slot: u32, out: &mut Outbox) {
-        let load = self.groups_mut(slot).loading.take().expect("it was loading");
+        let load = self
+            .groups_mut(slot)
+            .loading
+            .take()
+            .expect("it was loading");
         let directory = self.slot(slot).store.directory().display();
         if load.strange > 0 {
             tracing::warn!(

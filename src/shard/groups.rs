@@ -83,9 +83,7 @@ impl Shard {
         if self.gives_groups_up {
             return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
-        let (slot, partition) = self
-            .serving(id)
-            .map_err(|_| ErrorCode::NOT_COORDINATOR)?;
+        let (slot, partition) = self.serving(id).map_err(|_| ErrorCode::NOT_COORDINATOR)?;
         match &partition.groups {
             Some(groups) if groups.loading.is_none() => Ok(slot),
             Some(_) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
@@ -216,10 +214,7 @@ impl Shard {
         let pending = std::mem::take(&mut groups.pending);
         let waiting = groups.coordinator.unload();
         let pending = pending.into_iter().flat_map(|it| it.replies);
-        tell(
-            pending.map(|(to, reply)| (to, reply.fail(error))),
-            out,
-        );
+        tell(pending.map(|(to, reply)| (to, reply.fail(error))), out);
         tell(waiting, out);
         self.mind_group_timers(slot);
     }

@@ -63,7 +63,10 @@ fn every_version_deletes_what_has_no_members() {
             let error = response.groups[0].error_code;
             assert_eq!(error, ErrorCode::GROUP_ID_NOT_FOUND);
         }
-        assert_eq!(offsets(&mut client, "delete-groups-kept", &topic, &[0]), [9]);
+        assert_eq!(
+            offsets(&mut client, "delete-groups-kept", &topic, &[0]),
+            [9]
+        );
         assert_eq!(member.heartbeat(), ErrorCode::NONE);
         assert!(delete(&mut client, version, &[]).is_empty());
     }

@@ -80,7 +80,11 @@ fn states_are_told_as_a_group_goes_through_them() {
         let group = describe(&mut client, 6, "describe-states");
         let (kind, protocol) = (&*group.protocol_type, &*group.protocol_data);
         assert_eq!(protocol.is_empty(), &*group.group_state != "Stable");
-        (group.group_state.to_string(), kind.to_owned(), group.members.len())
+        (
+            group.group_state.to_string(),
+            kind.to_owned(),
+            group.members.len(),
+        )
     };
     let expected = |name: &str, kind: &str, members| (name.to_owned(), kind.to_owned(), members);
     assert_eq!(state(), expected("Empty", "", 0));
@@ -128,7 +132,8 @@ fn several_groups_are_told_in_the_order_of_the_request_with_what_may_be_done() {
             let told = group.authorized_operations;
             assert_eq!(told, if version >= 3 { operations } else { i32::MIN });
         }
-        let response: DescribeGroupsResponse = client.call(version, &DescribeGroupsRequest::default());
+        let response: DescribeGroupsResponse =
+            client.call(version, &DescribeGroupsRequest::default());
         assert!(response.groups.is_empty());
     }
 }

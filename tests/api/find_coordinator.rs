@@ -69,7 +69,12 @@ fn every_version_is_told_this_broker() {
     let node = metadata(&mut client, Some("any")).brokers[0].node_id;
     for version in versions(ApiKey::FIND_COORDINATOR) {
         // As in Kafka, a group without a name has a coordinator, too.
-        for found in ask(&mut client, version, 0, &["a", "b", "", "polygenelubricants"]) {
+        for found in ask(
+            &mut client,
+            version,
+            0,
+            &["a", "b", "", "polygenelubricants"],
+        ) {
             assert_eq!(found.error_code, ErrorCode::NONE);
             assert_eq!(found.node_id, node);
             assert_eq!(&*found.host, "127.0.0.1");
@@ -98,7 +103,10 @@ fn the_first_who_asks_makes_the_topic_of_groups() {
     let mut client = broker.client();
     assert!(metadata(&mut client, None).topics.is_empty());
     assert!(ask(&mut client, FIND, 0, &[]).is_empty());
-    assert!(metadata(&mut client, None).topics.is_empty(), "nobody needs it yet");
+    assert!(
+        metadata(&mut client, None).topics.is_empty(),
+        "nobody needs it yet"
+    );
 
     assert_eq!(find(&mut client, "g"), ErrorCode::NONE);
     let topics = metadata(&mut client, None).topics;
@@ -109,7 +117,12 @@ fn the_first_who_asks_makes_the_topic_of_groups() {
     assert!(topic.is_internal);
     assert_eq!(topic.partitions.len(), 5);
     // By default there are to be three replicas; there is one broker.
-    assert!(topic.partitions.iter().all(|it| it.replica_nodes.len() == 1));
+    assert!(
+        topic
+            .partitions
+            .iter()
+            .all(|it| it.replica_nodes.len() == 1)
+    );
 
     let request = DescribeConfigsRequest {
         resources: vec![DescribeConfigsResource {
@@ -137,7 +150,11 @@ fn the_first_who_asks_makes_the_topic_of_groups() {
     );
     let id = topic.topic_id;
     assert_eq!(find(&mut client, "h"), ErrorCode::NONE);
-    assert_eq!(metadata(&mut client, None).topics[0].topic_id, id, "made once");
+    assert_eq!(
+        metadata(&mut client, None).topics[0].topic_id,
+        id,
+        "made once"
+    );
     broker.stop();
 }
 

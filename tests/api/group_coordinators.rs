@@ -7,9 +7,9 @@ use crate::members::{HASTY, Member, all_loaded, commit, find, offsets};
 use crate::records::batch;
 use millstream::wire::{
     DeleteTopic, DeleteTopicsRequest, DeleteTopicsResponse, DescribeGroupsRequest,
-    DescribeGroupsResponse, ErrorCode, HeartbeatRequest, HeartbeatResponse,
-    JoinGroupRequest, JoinGroupResponse, ListGroupsRequest, ListGroupsResponse, MetadataRequest,
-    MetadataResponse, MetadataTopic, OffsetDeleteRequest, OffsetDeleteResponse, ProduceResponse,
+    DescribeGroupsResponse, ErrorCode, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
+    JoinGroupResponse, ListGroupsRequest, ListGroupsResponse, MetadataRequest, MetadataResponse,
+    MetadataTopic, OffsetDeleteRequest, OffsetDeleteResponse, ProduceResponse,
 };
 
 const OFFSETS: &str = "__consumer_offsets";
@@ -58,7 +58,11 @@ fn any_number_of_shards_coordinates_alike_and_may_change_between_runs() {
             known.push(group);
         }
         let listed: ListGroupsResponse = client.call(5, &ListGroupsRequest::default());
-        let listed: Vec<_> = listed.groups.iter().map(|it| it.group_id.to_string()).collect();
+        let listed: Vec<_> = listed
+            .groups
+            .iter()
+            .map(|it| it.group_id.to_string())
+            .collect();
         let mut expected = known.clone();
         expected.sort();
         assert_eq!(listed, expected);
@@ -129,7 +133,11 @@ fn told(client: &mut Client, create: bool) -> (ErrorCode, bool, usize) {
 #[test]
 fn metadata_makes_the_topic_of_groups_as_its_settings_say() {
     let directory = Directory::new();
-    let settings = ["num.shards=2", "num.partitions=3", "offsets.topic.num.partitions=5"];
+    let settings = [
+        "num.shards=2",
+        "num.partitions=3",
+        "offsets.topic.num.partitions=5",
+    ];
     let broker = Broker::start(&directory, &settings);
     let mut client = broker.client();
     let missing = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
@@ -142,7 +150,11 @@ fn metadata_makes_the_topic_of_groups_as_its_settings_say() {
     let broker = Broker::start(&directory, &settings);
     let mut client = broker.client();
     assert_eq!(told(&mut client, true), (missing, true, 0));
-    assert_eq!(find(&mut client, "g"), ErrorCode::NONE, "groups need no leave");
+    assert_eq!(
+        find(&mut client, "g"),
+        ErrorCode::NONE,
+        "groups need no leave"
+    );
     broker.stop();
 }
 
@@ -181,10 +193,16 @@ fn nobody_but_the_broker_writes_to_the_topic_of_groups() {
         let errors: Vec<_> = errors
             .map(|it| it.partition_responses[0].error_code)
             .collect();
-        assert_eq!(errors, [ErrorCode::INVALID_TOPIC_EXCEPTION, ErrorCode::NONE]);
+        assert_eq!(
+            errors,
+            [ErrorCode::INVALID_TOPIC_EXCEPTION, ErrorCode::NONE]
+        );
     }
     for partition in 0..50 {
-        assert_eq!(client.fetch(&topic, partition, 0).response.high_watermark, 0);
+        assert_eq!(
+            client.fetch(&topic, partition, 0).response.high_watermark,
+            0
+        );
     }
     // Everybody may read what groups have written.
     commit(&mut client, "polygenelubricants", &other, &[(0, 5)]);
@@ -205,7 +223,11 @@ fn nobody_but_the_broker_writes_to_the_topic_of_groups() {
 #[test]
 fn the_topic_of_groups_takes_them_along_when_it_is_deleted() {
     let directory = Directory::new();
-    let settings = [&["num.shards=3", "offsets.topic.num.partitions=4"][..], &HASTY].concat();
+    let settings = [
+        &["num.shards=3", "offsets.topic.num.partitions=4"][..],
+        &HASTY,
+    ]
+    .concat();
     let broker = Broker::start(&directory, &settings);
     let topic = broker.topic("t", 1);
     let mut waiting = Member::of(&broker, "g");

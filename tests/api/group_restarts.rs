@@ -8,8 +8,8 @@ use crate::members::{
 };
 use millstream::wire::{
     DeleteGroupsRequest, DeleteGroupsResponse, DeleteTopic, DeleteTopicsRequest,
-    DeleteTopicsResponse, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode, JoinGroupResponse,
-    OffsetCommitPartition, OffsetCommitResponse, OffsetFetchResponse,
+    DeleteTopicsResponse, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode,
+    JoinGroupResponse, OffsetCommitPartition, OffsetCommitResponse, OffsetFetchResponse,
 };
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,10 @@ fn offsets_and_stable_groups_outlive_every_end_of_the_broker() {
     assert_eq!(the_error(&response), ErrorCode::NONE);
     let mut member = Member::of_instance(&broker, "members", "i");
     member.settle(b"everything");
-    for (run, shards) in ["num.shards=1", "num.shards=4", "num.shards=2"].iter().enumerate() {
+    for (run, shards) in ["num.shards=1", "num.shards=4", "num.shards=2"]
+        .iter()
+        .enumerate()
+    {
         let offset = 100 + run as i64;
         assert_eq!(member.commit(&topic, &[(1, offset)]), ErrorCode::NONE);
         match run % 2 {
@@ -60,7 +63,13 @@ fn offsets_and_stable_groups_outlive_every_end_of_the_broker() {
         let fetched = fetch(&mut client, "simple", &topic, &[0, 1, 2]);
         let found: Vec<_> = fetched
             .iter()
-            .map(|it| (it.committed_offset, it.committed_leader_epoch, it.metadata.as_deref()))
+            .map(|it| {
+                (
+                    it.committed_offset,
+                    it.committed_leader_epoch,
+                    it.metadata.as_deref(),
+                )
+            })
             .collect();
         let expected = [(1, -1, Some("")), (-1, -1, Some("")), (3, 2, Some("note"))];
         assert_eq!(found, expected);
@@ -115,7 +124,10 @@ fn a_group_in_the_middle_of_a_rebalance_comes_back_as_it_was_before() {
     second.id.clear();
     second.get_id();
     second.send_join();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     assert_eq!(first.join().members.len(), 2);
     assert_eq!(second.joined().generation_id, 2);
     broker.stop();

@@ -72,11 +72,23 @@ fn the_others_hear_of_a_member_whose_session_has_ended() {
     let (own, other) = (first.id.clone(), second.id.clone());
     second.send_sync(&[]);
     first.send_sync(&[(&own, b"a"), (&other, b"b")]);
-    assert_eq!((first.synced(), second.synced()), (b"a".to_vec(), b"b".to_vec()));
+    assert_eq!(
+        (first.synced(), second.synced()),
+        (b"a".to_vec(), b"b".to_vec())
+    );
     let start = Instant::now();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
-    assert!(start.elapsed() >= Duration::from_millis(1_000), "not before its time");
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
+    assert!(
+        start.elapsed() >= Duration::from_millis(1_000),
+        "not before its time"
+    );
     first.settle(b"all");
     assert_eq!(second.heartbeat(), ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(find(&mut second.client, "heartbeat-others"), ErrorCode::NONE);
+    assert_eq!(
+        find(&mut second.client, "heartbeat-others"),
+        ErrorCode::NONE
+    );
 }

@@ -94,14 +94,24 @@ fn two_members_share_the_work_until_one_leaves() {
     second.get_id();
     assert_eq!(first.heartbeat(), ErrorCode::NONE, "an id is no membership");
     second.send_join();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     let leading = first.join();
     let following = second.joined();
     assert_eq!((first.generation, second.generation), (2, 2));
     assert_eq!(*leading.leader, first.id);
     assert_eq!(*following.leader, first.id);
-    assert!(following.members.is_empty(), "the leader alone is told who is there");
-    let mut told: Vec<_> = leading.members.iter().map(|it| it.member_id.to_string()).collect();
+    assert!(
+        following.members.is_empty(),
+        "the leader alone is told who is there"
+    );
+    let mut told: Vec<_> = leading
+        .members
+        .iter()
+        .map(|it| it.member_id.to_string())
+        .collect();
     told.sort();
     let mut both = [first.id.clone(), second.id.clone()];
     both.sort();
@@ -157,7 +167,10 @@ fn a_rebalance_in_version_0_waits_as_long_as_the_session() {
     let start = Instant::now();
     second.get_id();
     second.send_join();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     // It shows that it lives, and yet does not join: its session is not what ends the wait.
     while start.elapsed() < Duration::from_millis(1_000) {
         assert_eq!(first.heartbeat(), ErrorCode::REBALANCE_IN_PROGRESS);
@@ -176,7 +189,9 @@ fn a_group_that_begins_waits_for_more_members() {
     members.iter_mut().for_each(Member::get_id);
     let start = Instant::now();
     members.iter_mut().for_each(Member::send_join);
-    let leads = members.iter_mut().map(|member| member.joined().members.len());
+    let leads = members
+        .iter_mut()
+        .map(|member| member.joined().members.len());
     let leads: usize = leads.sum();
     assert_eq!(leads, 3, "all are in the first generation");
     assert!(members.iter().all(|member| member.generation == 1));
@@ -208,7 +223,10 @@ fn a_client_that_vanishes_while_its_join_waits_ends_with_its_session() {
     second.session_timeout_ms = 1_500;
     second.get_id();
     second.send_join();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     let Member { client, id, .. } = second;
     drop(client);
 
@@ -219,7 +237,10 @@ fn a_client_that_vanishes_while_its_join_waits_ends_with_its_session() {
     let own = first.id.clone();
     first.send_sync(&[(&own, b"half"), (&id, b"half")]);
     first.synced();
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     first.settle(b"all");
     assert_eq!(first.heartbeat(), ErrorCode::NONE);
 }
@@ -302,7 +323,10 @@ fn the_protocol_that_all_members_know_is_chosen() {
     let mut other = second.join_request();
     other.protocols = protocols(&["round robin", "range"]);
     second.client.send(2, &other);
-    assert_eq!(first.heartbeat_until_news(), ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        first.heartbeat_until_news(),
+        ErrorCode::REBALANCE_IN_PROGRESS
+    );
     let response: JoinGroupResponse = first.client.call(2, &join);
     assert_eq!(response.protocol_name.as_deref(), Some("range"));
     assert_eq!(response.members.len(), 2);

@@ -62,7 +62,11 @@ fn every_version_takes_a_member_out() {
         };
         let left = leave(&id);
         assert_eq!(left.error_code, ErrorCode::NONE);
-        assert!(left.members.iter().all(|it| it.error_code == ErrorCode::NONE));
+        assert!(
+            left.members
+                .iter()
+                .all(|it| it.error_code == ErrorCode::NONE)
+        );
         let again = leave(&id);
         let of_members = again.members.iter().map(|it| it.error_code);
         let errors: Vec<_> = of_members.chain([again.error_code]).collect();
@@ -96,7 +100,13 @@ fn several_leave_at_once_each_with_a_result_of_its_own() {
         let results: Vec<_> = response
             .members
             .iter()
-            .map(|it| (&*it.member_id, it.group_instance_id.as_deref(), it.error_code))
+            .map(|it| {
+                (
+                    &*it.member_id,
+                    it.group_instance_id.as_deref(),
+                    it.error_code,
+                )
+            })
             .collect();
         assert_eq!(
             results,
@@ -115,6 +125,11 @@ fn several_leave_at_once_each_with_a_result_of_its_own() {
         ..Default::default()
     };
     let response: LeaveGroupResponse = other.client.call(5, &request);
-    assert!(response.members.iter().all(|it| it.error_code == ErrorCode::NONE));
+    assert!(
+        response
+            .members
+            .iter()
+            .all(|it| it.error_code == ErrorCode::NONE)
+    );
     assert_eq!(member.heartbeat(), ErrorCode::UNKNOWN_MEMBER_ID);
 }

@@ -18,7 +18,10 @@ fn list(
     let response: ListGroupsResponse = client.call(version, &request);
     assert_eq!(response.error_code, ErrorCode::NONE);
     let groups = response.groups.iter().map(|group| {
-        assert_eq!(&*group.group_type, if version >= 5 { "classic" } else { "" });
+        assert_eq!(
+            &*group.group_type,
+            if version >= 5 { "classic" } else { "" }
+        );
         assert_eq!(group.group_state.is_empty(), version < 4);
         (group.group_id.to_string(), group.protocol_type.to_string())
     });
@@ -28,7 +31,11 @@ fn list(
 #[test]
 fn groups_are_listed_by_name_state_and_type() {
     let directory = Directory::new();
-    let settings = [&["num.shards=3", "offsets.topic.num.partitions=9"][..], &HASTY].concat();
+    let settings = [
+        &["num.shards=3", "offsets.topic.num.partitions=9"][..],
+        &HASTY,
+    ]
+    .concat();
     let broker = Broker::start(&directory, &settings);
     let mut client = broker.client();
     for version in versions(ApiKey::LIST_GROUPS) {

@@ -7,11 +7,10 @@ use millstream::types::Uuid;
 use millstream::wire::{
     ConsumerProtocolSubscription, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse,
     HeartbeatRequest, HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest,
-    ListGroupsResponse, OffsetCommitPartition,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic, OffsetFetchGroup,
-    OffsetFetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchTopic,
-    SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
+    OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
+    OffsetFetchGroup, OffsetFetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse,
+    OffsetFetchTopic, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
 };
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -235,10 +234,16 @@ pub fn find(client: &mut Client, group: &str) -> ErrorCode {
 /// What a consumer of these topics says of itself.
 pub fn subscription(topics: &[&str]) -> Vec<u8> {
     let subscription = ConsumerProtocolSubscription {
-        topics: topics.iter().map(|topic| topic.to_string().into()).collect(),
+        topics: topics
+            .iter()
+            .map(|topic| topic.to_string().into())
+            .collect(),
         ..Default::default()
     };
-    subscription.to_bytes(3).expect("the version is known").to_vec()
+    subscription
+        .to_bytes(3)
+        .expect("the version is known")
+        .to_vec()
 }
 
 /// A commit from outside of the group of (partition, offset)s of one topic.
@@ -281,7 +286,11 @@ pub fn the_error(response: &OffsetCommitResponse<'_>) -> ErrorCode {
 }
 
 /// A request for one group's offsets of partitions of one topic, in the form of versions 8 and later.
-pub fn fetch_request(group: &str, topic: &Topic, partitions: &[i32]) -> OffsetFetchRequest<'static> {
+pub fn fetch_request(
+    group: &str,
+    topic: &Topic,
+    partitions: &[i32],
+) -> OffsetFetchRequest<'static> {
     OffsetFetchRequest {
         groups: vec![OffsetFetchGroup {
             group_id: group.to_owned().into(),
@@ -334,7 +343,9 @@ pub fn all_loaded(broker: &Broker) {
         let response: ListGroupsResponse = client.call(LIST, &ListGroupsRequest::default());
         response.error_code
     };
-    let error = until(list, |error| *error != ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    let error = until(list, |error| {
+        *error != ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+    });
     assert_eq!(error, ErrorCode::NONE);
 }
 

@@ -32,15 +32,35 @@ fn every_version_commits_offset_epoch_and_metadata() {
         let response: OffsetCommitResponse = client.call(version, &request);
         assert_eq!(the_error(&response), ErrorCode::NONE);
         let told = &response.topics[0];
-        assert_eq!(*told.name, if version >= BY_ID { "" } else { &*topic.name }.to_owned());
-        assert_eq!(told.topic_id, if version >= BY_ID { topic.id } else { Uuid::ZERO });
-        let order: Vec<_> = told.partitions.iter().map(|it| it.partition_index).collect();
+        assert_eq!(
+            *told.name,
+            if version >= BY_ID { "" } else { &*topic.name }.to_owned()
+        );
+        assert_eq!(
+            told.topic_id,
+            if version >= BY_ID {
+                topic.id
+            } else {
+                Uuid::ZERO
+            }
+        );
+        let order: Vec<_> = told
+            .partitions
+            .iter()
+            .map(|it| it.partition_index)
+            .collect();
         assert_eq!(order, [2, 0]);
 
         let fetched = fetch(&mut client, &group, &topic, &[0, 1, 2]);
         let found: Vec<_> = fetched
             .iter()
-            .map(|it| (it.committed_offset, it.committed_leader_epoch, it.metadata.as_deref()))
+            .map(|it| {
+                (
+                    it.committed_offset,
+                    it.committed_leader_epoch,
+                    it.metadata.as_deref(),
+                )
+            })
             .collect();
         // Versions below 6 have no room for it.
         let epoch = if version >= 6 { 5 } else { -1 };
@@ -69,7 +89,9 @@ fn partitions_that_do_not_exist_are_refused_one_by_one() {
             .iter()
             .map(|topic| {
                 let partitions = topic.partitions.iter();
-                partitions.map(|it| (it.partition_index, it.error_code)).collect()
+                partitions
+                    .map(|it| (it.partition_index, it.error_code))
+                    .collect()
             })
             .collect();
         let unknown = match version {
@@ -108,8 +130,14 @@ fn a_note_that_is_too_long_is_refused_and_the_rest_committed() {
     let response: OffsetCommitResponse = client.call(COMMIT, &request);
     let errors = response.topics[0].partitions.iter().map(|it| it.error_code);
     let errors: Vec<_> = errors.collect();
-    assert_eq!(errors, [ErrorCode::OFFSET_METADATA_TOO_LARGE, ErrorCode::NONE]);
-    assert_eq!(offsets(&mut client, "commit-metadata", &topic, &[0, 1]), [-1, 2]);
+    assert_eq!(
+        errors,
+        [ErrorCode::OFFSET_METADATA_TOO_LARGE, ErrorCode::NONE]
+    );
+    assert_eq!(
+        offsets(&mut client, "commit-metadata", &topic, &[0, 1]),
+        [-1, 2]
+    );
 }
 
 #[test]

@@ -48,7 +48,12 @@ fn offsets_of_an_empty_group_are_deleted() {
     let broker = broker::of_groups();
     let mut client = client_of(broker);
     let topic = broker.topic("offset-delete", 3);
-    commit(&mut client, "offset-delete", &topic, &[(0, 1), (1, 2), (2, 3)]);
+    commit(
+        &mut client,
+        "offset-delete",
+        &topic,
+        &[(0, 1), (1, 2), (2, 3)],
+    );
     let missing = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let none = ErrorCode::NONE;
     let asked: [(&Topic, &[i32]); 2] = [(&nowhere(), &[0, 1]), (&topic, &[2, 9, 0])];
@@ -116,6 +121,10 @@ fn a_group_with_members_of_another_kind_keeps_everything() {
     join.protocol_type = "connect".into();
     let response: millstream::wire::JoinGroupResponse = member.client.call(2, &join);
     assert_eq!(response.error_code, ErrorCode::NONE);
-    let error = delete(&mut member.client, "offset-delete-connect", &[(&topic, &[0])]);
+    let error = delete(
+        &mut member.client,
+        "offset-delete-connect",
+        &[(&topic, &[0])],
+    );
     assert_eq!(error, Err(ErrorCode::NON_EMPTY_GROUP));
 }

@@ -83,7 +83,12 @@ fn every_version_tells_each_partition_asked_for() {
             .map(|it| {
                 assert_eq!(it.error_code, ErrorCode::NONE);
                 let note = it.metadata.as_deref();
-                (it.partition_index, it.committed_offset, it.committed_leader_epoch, note)
+                (
+                    it.partition_index,
+                    it.committed_offset,
+                    it.committed_leader_epoch,
+                    note,
+                )
             })
             .collect();
         let epoch = if version >= 5 { 4 } else { -1 };
@@ -106,7 +111,10 @@ fn a_group_that_nobody_knows_has_committed_nothing() {
         let (error, topics) = ask(&mut client, version, "fetch-no-such-group", topics);
         assert_eq!(error, ErrorCode::NONE);
         let partition = &topics[0].partitions[0];
-        assert_eq!((partition.error_code, partition.committed_offset), (ErrorCode::NONE, -1));
+        assert_eq!(
+            (partition.error_code, partition.committed_offset),
+            (ErrorCode::NONE, -1)
+        );
         if version >= 2 {
             let (error, topics) = ask(&mut client, version, "fetch-no-such-group", None);
             assert_eq!((error, topics.len()), (ErrorCode::NONE, 0));
@@ -253,7 +261,10 @@ fn what_was_committed_for_a_topic_goes_with_it() {
     }
     // A topic of the same name begins without.
     let again = broker::of_groups().topic(&topic.name, 3);
-    assert_eq!(offsets(&mut client, "fetch-deleted-a", &again, &[0, 2]), [-1, -1]);
+    assert_eq!(
+        offsets(&mut client, "fetch-deleted-a", &again, &[0, 2]),
+        [-1, -1]
+    );
     let (_, topics) = ask(&mut client, FETCH_OFFSETS, "fetch-deleted-a", None);
     assert_eq!(topics.len(), 1);
 }

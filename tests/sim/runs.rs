@@ -148,7 +148,8 @@ fn the_broker_keeps_its_promises() {
             failures.len() < 20
         }
     });
-    let (events, acknowledged, read, lost, woken, committed) = *total.lock().expect("all threads ended");
+    let (events, acknowledged, read, lost, woken, committed) =
+        *total.lock().expect("all threads ended");
     println!(
         "{events} events, {acknowledged} records acknowledged, {read} read, {lost} lost with the \
          power, {woken} long polls woken, {committed} offsets committed"

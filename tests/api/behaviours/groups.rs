@@ -56,7 +56,12 @@ fn behaviour_23_offset_fetch_has_an_entry_for_each_partition_and_all_that_was_co
             .map(|it| {
                 assert_eq!(it.error_code, ErrorCode::NONE);
                 let note = it.metadata.as_deref();
-                (it.partition_index, it.committed_offset, it.committed_leader_epoch, note)
+                (
+                    it.partition_index,
+                    it.committed_offset,
+                    it.committed_leader_epoch,
+                    note,
+                )
             })
             .collect();
         // Unknown is -1, which is not 0; versions below 5 have no room for it.

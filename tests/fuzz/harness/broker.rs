@@ -12,7 +12,8 @@ use millstream::api::APIS;
 use millstream::types::Uuid;
 use millstream::wire::{
     ApiKey, CreateTopic, CreateTopicsRequest, CreateTopicsResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse, Form, Message, Reader, RequestHeader, Writer, decode_response_header, encode_request,
+    FindCoordinatorResponse, Form, Message, Reader, RequestHeader, Writer, decode_response_header,
+    encode_request,
 };
 use std::collections::VecDeque;
 
