@@ -3,7 +3,7 @@
 
 use crate::broker::{Broker, Directory, Topic};
 use crate::client::{Client, produce_request};
-use crate::members::{HASTY, Member, all_loaded, commit, find, offsets};
+use crate::members::{HASTY, Member, all_loaded, commit, find, join_beside, offsets, share};
 use crate::records::batch;
 use millstream::wire::{
     DeleteTopic, DeleteTopicsRequest, DeleteTopicsResponse, DescribeGroupsRequest,
@@ -19,16 +19,8 @@ fn exercise(broker: &Broker, group: &str, topic: &Topic) {
     let mut first = Member::of(broker, group);
     let mut second = Member::of(broker, group);
     first.settle(b"all");
-    second.get_id();
-    second.send_join();
-    first.heartbeat_until_news();
-    first.join();
-    second.joined();
-    second.send_sync(&[]);
-    let (own, other) = (first.id.clone(), second.id.clone());
-    first.send_sync(&[(&own, b"0"), (&other, b"1")]);
-    assert_eq!(first.synced(), b"0");
-    assert_eq!(second.synced(), b"1");
+    join_beside(&mut first, &mut second);
+    share(&mut first, b"0", &mut second, b"1");
     assert_eq!(first.commit(topic, &[(0, 10)]), ErrorCode::NONE);
     assert_eq!(second.commit(topic, &[(1, 11)]), ErrorCode::NONE);
     assert_eq!(offsets(&mut first.client, group, topic, &[0, 1]), [10, 11]);

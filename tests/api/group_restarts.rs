@@ -2,10 +2,7 @@
 
 use crate::broker::{Broker, Directory, Topic};
 use crate::client::Client;
-use crate::members::{
-    HASTY, Member, all_loaded, commit, commit_request, fetch, fetch_request, find, offsets,
-    the_error, until,
-};
+use crate::members::{HASTY, Member, all_loaded, commit, commit_request, fetch, fetch_request, find, join_beside, offsets, the_error, told, until};
 use millstream::wire::{
     DeleteGroupsRequest, DeleteGroupsResponse, DeleteTopic, DeleteTopicsRequest,
     DeleteTopicsResponse, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode,
@@ -61,18 +58,12 @@ fn offsets_and_stable_groups_outlive_every_end_of_the_broker() {
         member = reconnect(member, &broker);
         let mut client = broker.client();
         let fetched = fetch(&mut client, "simple", &topic, &[0, 1, 2]);
-        let found: Vec<_> = fetched
-            .iter()
-            .map(|it| {
-                (
-                    it.committed_offset,
-                    it.committed_leader_epoch,
-                    it.metadata.as_deref(),
-                )
-            })
-            .collect();
-        let expected = [(1, -1, Some("")), (-1, -1, Some("")), (3, 2, Some("note"))];
-        assert_eq!(found, expected);
+        let expected = [
+            (0, 1, -1, Some("")),
+            (1, -1, -1, Some("")),
+            (2, 3, 2, Some("note")),
+        ];
+        assert_eq!(told(&fetched), expected);
         assert_eq!(offsets(&mut client, "members", &topic, &[1]), [offset]);
         // The member, its generation and its assignment are as they were.
         assert_eq!(member.heartbeat(), ErrorCode::NONE);
@@ -122,14 +113,8 @@ fn a_group_in_the_middle_of_a_rebalance_comes_back_as_it_was_before() {
     let response: JoinGroupResponse = second.client.call(9, &request);
     assert_eq!(response.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
     second.id.clear();
-    second.get_id();
-    second.send_join();
-    assert_eq!(
-        first.heartbeat_until_news(),
-        ErrorCode::REBALANCE_IN_PROGRESS
-    );
-    assert_eq!(first.join().members.len(), 2);
-    assert_eq!(second.joined().generation_id, 2);
+    assert_eq!(join_beside(&mut first, &mut second).members.len(), 2);
+    assert_eq!(second.generation, 2);
     broker.stop();
 }
 

@@ -2,7 +2,7 @@
 
 use crate::broker;
 use crate::client::versions;
-use crate::members::{Member, find};
+use crate::members::{Member, find, join_beside, share};
 use millstream::wire::{
     ApiKey, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode, HeartbeatRequest,
     HeartbeatResponse,
@@ -64,18 +64,8 @@ fn the_others_hear_of_a_member_whose_session_has_ended() {
     first.settle(b"all");
     let mut second = Member::of(broker, "heartbeat-others");
     second.session_timeout_ms = 1_500;
-    second.get_id();
-    second.send_join();
-    first.heartbeat_until_news();
-    first.join();
-    second.joined();
-    let (own, other) = (first.id.clone(), second.id.clone());
-    second.send_sync(&[]);
-    first.send_sync(&[(&own, b"a"), (&other, b"b")]);
-    assert_eq!(
-        (first.synced(), second.synced()),
-        (b"a".to_vec(), b"b".to_vec())
-    );
+    join_beside(&mut first, &mut second);
+    share(&mut first, b"a", &mut second, b"b");
     let start = Instant::now();
     assert_eq!(
         first.heartbeat_until_news(),

@@ -2,7 +2,7 @@
 
 use crate::broker::{self, Broker, Directory};
 use crate::client::{Client, versions};
-use crate::members::{HASTY, JOIN, Member, PROTOCOL};
+use crate::members::{HASTY, JOIN, Member, PROTOCOL, share};
 use crate::records::batch;
 use millstream::wire::{
     ApiKey, ErrorCode, HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
@@ -117,12 +117,7 @@ fn two_members_share_the_work_until_one_leaves() {
     both.sort();
     assert_eq!(told, both);
 
-    // Whoever comes before the leader's assignment waits for it.
-    second.send_sync(&[]);
-    let (own, other) = (first.id.clone(), second.id.clone());
-    first.send_sync(&[(&own, b"one half"), (&other, b"the other")]);
-    assert_eq!(first.synced(), b"one half");
-    assert_eq!(second.synced(), b"the other");
+    share(&mut first, b"one half", &mut second, b"the other");
     assert_eq!(first.heartbeat(), ErrorCode::NONE);
     assert_eq!(second.heartbeat(), ErrorCode::NONE);
 

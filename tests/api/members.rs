@@ -1,7 +1,7 @@
 //! What the tests of groups share: a client that is, or wants to be, a member of a classic group, and the
 //! committing and fetching of offsets.
 
-use crate::broker::{Broker, Topic};
+use crate::broker::{self, Broker, Topic};
 use crate::client::Client;
 use millstream::types::Uuid;
 use millstream::wire::{
@@ -10,7 +10,7 @@ use millstream::wire::{
     LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
     OffsetFetchGroup, OffsetFetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse,
-    OffsetFetchTopic, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    OffsetFetchTopic, OffsetFetchTopicResponse, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
 };
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -221,6 +221,39 @@ impl Member {
     }
 }
 
+/// A second member joins a stable group, whose leader the first is: both are in the next generation. Returns
+/// what the leader is told.
+pub fn join_beside(first: &mut Member, second: &mut Member) -> JoinGroupResponse<'static> {
+    if second.instance.is_none() {
+        second.get_id();
+    }
+    second.send_join();
+    let news = first.heartbeat_until_news();
+    assert_eq!(news, ErrorCode::REBALANCE_IN_PROGRESS);
+    let leading = first.join();
+    second.joined();
+    assert_eq!(first.generation, second.generation);
+    leading
+}
+
+/// The first, which leads, gives each its part.
+pub fn share(first: &mut Member, of_first: &[u8], second: &mut Member, of_second: &[u8]) {
+    // Whoever comes before the leader's assignment waits for it.
+    second.send_sync(&[]);
+    let (own, other) = (first.id.clone(), second.id.clone());
+    first.send_sync(&[(&own, of_first), (&other, of_second)]);
+    assert_eq!(first.synced(), of_first);
+    assert_eq!(second.synced(), of_second);
+}
+
+/// A topic of the tests' shared broker of groups, and a client that may ask there.
+pub fn topic_of(name: &str, partitions: i32) -> (Topic, Client) {
+    let broker = broker::of_groups();
+    let mut client = broker.client();
+    assert_eq!(find(&mut client, name), ErrorCode::NONE);
+    (broker.topic(name, partitions), client)
+}
+
 /// Asks for the coordinator of a group.
 pub fn find(client: &mut Client, group: &str) -> ErrorCode {
     let request = FindCoordinatorRequest {
@@ -291,14 +324,8 @@ pub fn fetch_request(
     topic: &Topic,
     partitions: &[i32],
 ) -> OffsetFetchRequest<'static> {
-    OffsetFetchRequest {
-        groups: vec![OffsetFetchGroup {
-            group_id: group.to_owned().into(),
-            topics: Some(vec![fetch_topic(topic, partitions)]),
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
+    let topics = Some(vec![fetch_topic(topic, partitions)]);
+    fetch_in(FETCH_OFFSETS, group, topics)
 }
 
 pub fn fetch_topic(topic: &Topic, partitions: &[i32]) -> OffsetFetchTopic<'static> {
@@ -309,6 +336,63 @@ pub fn fetch_topic(topic: &Topic, partitions: &[i32]) -> OffsetFetchTopic<'stati
     }
 }
 
+/// Asks for one group's offsets in the version's way; returns its error and its topics.
+pub fn ask(
+    client: &mut Client,
+    version: i16,
+    group: &str,
+    topics: Option<Vec<OffsetFetchTopic<'static>>>,
+) -> (ErrorCode, Vec<OffsetFetchTopicResponse<'static>>) {
+    let request = fetch_in(version, group, topics);
+    let mut response: OffsetFetchResponse = client.call(version, &request);
+    match version {
+        8.. => {
+            let answered = response.groups.remove(0);
+            assert_eq!(*answered.group_id, *group);
+            assert!(response.groups.is_empty());
+            (answered.error_code, answered.topics)
+        }
+        _ => (response.error_code, response.topics),
+    }
+}
+
+fn fetch_in(
+    version: i16,
+    group: &str,
+    topics: Option<Vec<OffsetFetchTopic<'static>>>,
+) -> OffsetFetchRequest<'static> {
+    let group_id = group.to_owned();
+    match version {
+        8.. => OffsetFetchRequest {
+            groups: vec![OffsetFetchGroup {
+                group_id: group_id.into(),
+                topics,
+                ..Default::default()
+            }],
+            ..Default::default()
+        },
+        _ => OffsetFetchRequest {
+            group_id: group_id.into(),
+            topics,
+            ..Default::default()
+        },
+    }
+}
+
+/// A partition's offset without an error: index, offset, leader epoch, metadata.
+pub type Told<'a> = (i32, i64, i32, Option<&'a str>);
+
+/// All of them.
+pub fn told<'a>(partitions: &'a [OffsetFetchPartitionResponse<'_>]) -> Vec<Told<'a>> {
+    let tell = |it: &'a OffsetFetchPartitionResponse<'_>| {
+        assert_eq!(it.error_code, ErrorCode::NONE);
+        let metadata = it.metadata.as_deref();
+        let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
+        (it.partition_index, offset, epoch, metadata)
+    };
+    partitions.iter().map(tell).collect()
+}
+
 /// What is committed for partitions of one topic.
 pub fn fetch(
     client: &mut Client,
@@ -316,11 +400,10 @@ pub fn fetch(
     topic: &Topic,
     partitions: &[i32],
 ) -> Vec<OffsetFetchPartitionResponse<'static>> {
-    let request = fetch_request(group, topic, partitions);
-    let mut response: OffsetFetchResponse = client.call(FETCH_OFFSETS, &request);
-    let group = &mut response.groups[0];
-    assert_eq!(group.error_code, ErrorCode::NONE);
-    let fetched = std::mem::take(&mut group.topics[0].partitions);
+    let topics = Some(vec![fetch_topic(topic, partitions)]);
+    let (error, mut topics) = ask(client, FETCH_OFFSETS, group, topics);
+    assert_eq!(error, ErrorCode::NONE);
+    let fetched = topics.remove(0).partitions;
     let told: Vec<i32> = fetched.iter().map(|it| it.partition_index).collect();
     assert_eq!(told, partitions, "an entry for each, in the order asked");
     fetched
@@ -328,12 +411,8 @@ pub fn fetch(
 
 /// The offsets alone.
 pub fn offsets(client: &mut Client, group: &str, topic: &Topic, partitions: &[i32]) -> Vec<i64> {
-    let fetched = fetch(client, group, topic, partitions).into_iter();
-    let offsets = fetched.map(|it| {
-        assert_eq!(it.error_code, ErrorCode::NONE);
-        it.committed_offset
-    });
-    offsets.collect()
+    let fetched = fetch(client, group, topic, partitions);
+    told(&fetched).into_iter().map(|(_, offset, ..)| offset).collect()
 }
 
 /// Waits until a broker that has just started has loaded its groups: clients try again meanwhile.

@@ -2,9 +2,7 @@
 
 use crate::broker::{self, Topic};
 use crate::client::{Client, versions};
-use crate::members::{
-    COMMIT, Member, commit, commit_request, fetch, find, nowhere, offsets, the_error,
-};
+use crate::members::{COMMIT, Member, commit, commit_request, fetch, find, nowhere, offsets, the_error, told, topic_of};
 use millstream::types::Uuid;
 use millstream::wire::{
     ApiKey, ErrorCode, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
@@ -13,16 +11,9 @@ use millstream::wire::{
 /// The version in which topics go by id.
 const BY_ID: i16 = 10;
 
-fn topic(name: &str, partitions: i32) -> (Topic, Client) {
-    let broker = broker::of_groups();
-    let mut client = broker.client();
-    assert_eq!(find(&mut client, name), ErrorCode::NONE);
-    (broker.topic(name, partitions), client)
-}
-
 #[test]
 fn every_version_commits_offset_epoch_and_metadata() {
-    let (topic, mut client) = topic("commit-versions", 3);
+    let (topic, mut client) = topic_of("commit-versions", 3);
     for version in versions(ApiKey::OFFSET_COMMIT) {
         let group = format!("commit-v{version}");
         let mut request = commit_request(&group, &topic, &[(2, 20), (0, 7)]);
@@ -31,45 +22,25 @@ fn every_version_commits_offset_epoch_and_metadata() {
         first.committed_leader_epoch = 5;
         let response: OffsetCommitResponse = client.call(version, &request);
         assert_eq!(the_error(&response), ErrorCode::NONE);
-        let told = &response.topics[0];
-        assert_eq!(
-            *told.name,
-            if version >= BY_ID { "" } else { &*topic.name }.to_owned()
-        );
-        assert_eq!(
-            told.topic_id,
-            if version >= BY_ID {
-                topic.id
-            } else {
-                Uuid::ZERO
-            }
-        );
-        let order: Vec<_> = told
-            .partitions
-            .iter()
-            .map(|it| it.partition_index)
-            .collect();
+        let answered = &response.topics[0];
+        let by_id = version >= BY_ID;
+        let name = if by_id { "" } else { &topic.name };
+        assert_eq!(&*answered.name, name);
+        let id = if by_id { topic.id } else { Uuid::ZERO };
+        assert_eq!(answered.topic_id, id);
+        let order = answered.partitions.iter().map(|it| it.partition_index);
+        let order: Vec<_> = order.collect();
         assert_eq!(order, [2, 0]);
 
         let fetched = fetch(&mut client, &group, &topic, &[0, 1, 2]);
-        let found: Vec<_> = fetched
-            .iter()
-            .map(|it| {
-                (
-                    it.committed_offset,
-                    it.committed_leader_epoch,
-                    it.metadata.as_deref(),
-                )
-            })
-            .collect();
         // Versions below 6 have no room for it.
         let epoch = if version >= 6 { 5 } else { -1 };
         assert_eq!(
-            found,
+            told(&fetched),
             [
-                (7, -1, Some("")),
-                (-1, -1, Some("")),
-                (20, epoch, Some("a note, é")),
+                (0, 7, -1, Some("")),
+                (1, -1, -1, Some("")),
+                (2, 20, epoch, Some("a note, é")),
             ]
         );
     }
@@ -77,7 +48,7 @@ fn every_version_commits_offset_epoch_and_metadata() {
 
 #[test]
 fn partitions_that_do_not_exist_are_refused_one_by_one() {
-    let (topic, mut client) = topic("commit-unknown", 2);
+    let (topic, mut client) = topic_of("commit-unknown", 2);
     for version in versions(ApiKey::OFFSET_COMMIT) {
         let group = format!("commit-unknown-v{version}");
         let mut request = commit_request(&group, &nowhere(), &[(0, 1), (1, 1)]);
@@ -122,7 +93,7 @@ fn partitions_that_do_not_exist_are_refused_one_by_one() {
 
 #[test]
 fn a_note_that_is_too_long_is_refused_and_the_rest_committed() {
-    let (topic, mut client) = topic("commit-metadata", 2);
+    let (topic, mut client) = topic_of("commit-metadata", 2);
     let mut request = commit_request("commit-metadata", &topic, &[(0, 1), (1, 2)]);
     let partitions = &mut request.topics[0].partitions;
     partitions[0].committed_metadata = Some("n".repeat(4097).into());
@@ -142,7 +113,7 @@ fn a_note_that_is_too_long_is_refused_and_the_rest_committed() {
 
 #[test]
 fn a_member_commits_in_its_generation_alone() {
-    let (topic, mut outside) = topic("commit-member", 1);
+    let (topic, mut outside) = topic_of("commit-member", 1);
     let broker = broker::of_groups();
     let mut member = Member::of(broker, "commit-member");
     member.settle(b"all");
@@ -191,7 +162,7 @@ fn a_member_commits_in_its_generation_alone() {
 
 #[test]
 fn a_member_of_no_group_is_told_so_by_version() {
-    let (topic, mut client) = topic("commit-no-group", 1);
+    let (topic, mut client) = topic_of("commit-no-group", 1);
     for version in versions(ApiKey::OFFSET_COMMIT) {
         let request = OffsetCommitRequest {
             generation_id_or_member_epoch: 1,
@@ -209,14 +180,14 @@ fn a_member_of_no_group_is_told_so_by_version() {
 
 #[test]
 fn a_group_without_a_name_keeps_offsets_too() {
-    let (topic, mut client) = topic("commit-nameless", 1);
+    let (topic, mut client) = topic_of("commit-nameless", 1);
     commit(&mut client, "", &topic, &[(0, 3)]);
     assert_eq!(offsets(&mut client, "", &topic, &[0]), [3]);
 }
 
 #[test]
 fn a_topic_that_is_named_twice_is_answered_twice() {
-    let (topic, mut client) = topic("commit-twice", 1);
+    let (topic, mut client) = topic_of("commit-twice", 1);
     let mut request = commit_request("commit-twice", &topic, &[(0, 1), (7, 1)]);
     let again: Vec<OffsetCommitTopic> =
         commit_request("commit-twice", &topic, &[(7, 2), (0, 2)]).topics;

@@ -3,64 +3,21 @@
 use crate::broker::{self, Broker, Directory, Topic};
 use crate::client::{Client, versions};
 use crate::members::{
-    FETCH_OFFSETS, commit, commit_request, fetch_request, fetch_topic, find, nowhere, offsets,
-    until,
+    FETCH_OFFSETS, ask, commit, commit_request, fetch_request, fetch_topic, find, nowhere, offsets,
+    told, topic_of, until,
 };
 use millstream::types::Uuid;
 use millstream::wire::{
     ApiKey, DeleteTopic, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    OffsetCommitResponse, OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse,
-    OffsetFetchTopic, OffsetFetchTopicResponse,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
 };
 
 /// The version in which topics go by id.
 const BY_ID: i16 = 10;
 
-fn topic(name: &str, partitions: i32) -> (Topic, Client) {
-    let broker = broker::of_groups();
-    let mut client = broker.client();
-    assert_eq!(find(&mut client, name), ErrorCode::NONE);
-    (broker.topic(name, partitions), client)
-}
-
-/// Asks for one group's offsets in the version's way; returns its error and its topics.
-fn ask(
-    client: &mut Client,
-    version: i16,
-    group: &str,
-    topics: Option<Vec<OffsetFetchTopic<'static>>>,
-) -> (ErrorCode, Vec<OffsetFetchTopicResponse<'static>>) {
-    let group_id = group.to_owned();
-    let request = match version {
-        8.. => OffsetFetchRequest {
-            groups: vec![OffsetFetchGroup {
-                group_id: group_id.into(),
-                topics,
-                ..Default::default()
-            }],
-            ..Default::default()
-        },
-        _ => OffsetFetchRequest {
-            group_id: group_id.into(),
-            topics,
-            ..Default::default()
-        },
-    };
-    let mut response: OffsetFetchResponse = client.call(version, &request);
-    match version {
-        8.. => {
-            let answered = response.groups.remove(0);
-            assert_eq!(*answered.group_id, *group);
-            assert!(response.groups.is_empty());
-            (answered.error_code, answered.topics)
-        }
-        _ => (response.error_code, response.topics),
-    }
-}
-
 #[test]
 fn every_version_tells_each_partition_asked_for() {
-    let (topic, mut client) = topic("fetch-versions", 2);
+    let (topic, mut client) = topic_of("fetch-versions", 2);
     let mut request = commit_request("fetch-versions", &topic, &[(0, 11), (1, 22)]);
     request.topics[0].partitions[1].committed_metadata = Some("note".into());
     request.topics[0].partitions[1].committed_leader_epoch = 4;
@@ -71,29 +28,15 @@ fn every_version_tells_each_partition_asked_for() {
         let topics = vec![fetch_topic(&topic, &[1, 5, 0])];
         let (error, topics) = ask(&mut client, version, "fetch-versions", Some(topics));
         assert_eq!(error, ErrorCode::NONE);
-        let [told] = &topics[..] else {
+        let [answered] = &topics[..] else {
             panic!("one topic: {topics:?}")
         };
         let by_id = version >= BY_ID;
-        assert_eq!(*told.name, if by_id { "" } else { &topic.name }.to_owned());
-        assert_eq!(told.topic_id, if by_id { topic.id } else { Uuid::ZERO });
-        let partitions: Vec<_> = told
-            .partitions
-            .iter()
-            .map(|it| {
-                assert_eq!(it.error_code, ErrorCode::NONE);
-                let note = it.metadata.as_deref();
-                (
-                    it.partition_index,
-                    it.committed_offset,
-                    it.committed_leader_epoch,
-                    note,
-                )
-            })
-            .collect();
+        assert_eq!(*answered.name, if by_id { "" } else { &topic.name }.to_owned());
+        assert_eq!(answered.topic_id, if by_id { topic.id } else { Uuid::ZERO });
         let epoch = if version >= 5 { 4 } else { -1 };
         assert_eq!(
-            partitions,
+            told(&answered.partitions),
             [
                 (1, 22, epoch, Some("note")),
                 (5, -1, -1, Some("")),
@@ -105,7 +48,7 @@ fn every_version_tells_each_partition_asked_for() {
 
 #[test]
 fn a_group_that_nobody_knows_has_committed_nothing() {
-    let (topic, mut client) = topic("fetch-unknown-group", 1);
+    let (topic, mut client) = topic_of("fetch-unknown-group", 1);
     for version in versions(ApiKey::OFFSET_FETCH) {
         let topics = Some(vec![fetch_topic(&topic, &[0])]);
         let (error, topics) = ask(&mut client, version, "fetch-no-such-group", topics);
@@ -124,8 +67,8 @@ fn a_group_that_nobody_knows_has_committed_nothing() {
 
 #[test]
 fn no_list_of_topics_asks_for_all_of_them_and_an_empty_one_for_none() {
-    let (first, mut client) = topic("fetch-all-a", 2);
-    let (second, _) = topic("fetch-all-b", 1);
+    let (first, mut client) = topic_of("fetch-all-a", 2);
+    let (second, _) = topic_of("fetch-all-b", 1);
     commit(&mut client, "fetch-all", &second, &[(0, 3)]);
     commit(&mut client, "fetch-all", &first, &[(1, 2), (0, 1)]);
     for version in 2..=BY_ID {
@@ -157,7 +100,7 @@ fn no_list_of_topics_asks_for_all_of_them_and_an_empty_one_for_none() {
 
 #[test]
 fn several_groups_are_answered_in_the_order_of_the_request() {
-    let (topic, mut client) = topic("fetch-groups", 1);
+    let (topic, mut client) = topic_of("fetch-groups", 1);
     let groups: Vec<String> = (0..20).map(|at| format!("fetch-groups-{at}")).collect();
     for (at, group) in groups.iter().enumerate() {
         commit(&mut client, group, &topic, &[(0, at as i64)]);
@@ -191,7 +134,7 @@ fn several_groups_are_answered_in_the_order_of_the_request() {
 
 #[test]
 fn a_topic_of_an_id_that_nobody_has_is_told_behind_the_others() {
-    let (topic, mut client) = topic("fetch-unknown-id", 1);
+    let (topic, mut client) = topic_of("fetch-unknown-id", 1);
     commit(&mut client, "fetch-unknown-id", &topic, &[(0, 1)]);
     let topics = vec![fetch_topic(&nowhere(), &[0, 3]), fetch_topic(&topic, &[0])];
     let (error, topics) = ask(&mut client, BY_ID, "fetch-unknown-id", Some(topics));
@@ -238,8 +181,8 @@ fn each_version_has_its_own_place_for_an_error_of_the_group() {
 
 #[test]
 fn what_was_committed_for_a_topic_goes_with_it() {
-    let (topic, mut client) = topic("fetch-deleted", 3);
-    let (other, _) = self::topic("fetch-kept", 1);
+    let (topic, mut client) = topic_of("fetch-deleted", 3);
+    let (other, _) = topic_of("fetch-kept", 1);
     for group in ["fetch-deleted-a", "fetch-deleted-b"] {
         commit(&mut client, group, &topic, &[(0, 1), (2, 3)]);
         commit(&mut client, group, &other, &[(0, 5)]);

@@ -2,7 +2,7 @@
 
 use crate::broker;
 use crate::client::versions;
-use crate::members::{Member, PROTOCOL, SYNC};
+use crate::members::{Member, PROTOCOL, SYNC, join_beside};
 use millstream::wire::{ApiKey, ErrorCode, SyncGroupRequest, SyncGroupResponse};
 
 #[test]
@@ -72,11 +72,7 @@ fn a_sync_that_waits_is_told_of_the_next_rebalance() {
     let mut first = Member::of(broker, "sync-rebalance");
     first.settle(b"all");
     let mut second = Member::of(broker, "sync-rebalance");
-    second.get_id();
-    second.send_join();
-    first.heartbeat_until_news();
-    first.join();
-    second.joined();
+    join_beside(&mut first, &mut second);
     second.send_sync(&[]);
     // The leader goes instead of assigning.
     assert_eq!(first.leave(), ErrorCode::NONE);

@@ -3,10 +3,7 @@
 
 use crate::broker::{self, Broker, Directory};
 use crate::client::{Client, versions};
-use crate::members::{
-    HASTY, JOIN, Member, PROTOCOL, commit_request, fetch_topic, find, offsets, subscription,
-    the_error,
-};
+use crate::members::{HASTY, JOIN, Member, PROTOCOL, ask, commit_request, fetch_topic, find, join_beside, offsets, share, subscription, the_error, told, topic_of};
 use millstream::wire::{
     ApiKey, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest,
     HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
@@ -17,10 +14,7 @@ use millstream::wire::{
 
 #[test]
 fn behaviour_23_offset_fetch_has_an_entry_for_each_partition_and_all_that_was_committed() {
-    let broker = broker::of_groups();
-    let mut client = broker.client();
-    assert_eq!(find(&mut client, "behaviour-23"), ErrorCode::NONE);
-    let topic = broker.topic("behaviour-23", 4);
+    let (topic, mut client) = topic_of("behaviour-23", 4);
     let mut request = commit_request("behaviour-23", &topic, &[(1, 10), (3, 30)]);
     let partitions = &mut request.topics[0].partitions;
     partitions[0].committed_metadata = Some("{\"any\": \"tëxt\"}".into());
@@ -30,44 +24,12 @@ fn behaviour_23_offset_fetch_has_an_entry_for_each_partition_and_all_that_was_co
     assert_eq!(the_error(&response), ErrorCode::NONE);
     for version in versions(ApiKey::OFFSET_FETCH) {
         let topics = Some(vec![fetch_topic(&topic, &[0, 3, 1, 99])]);
-        let request = match version {
-            8.. => OffsetFetchRequest {
-                groups: vec![OffsetFetchGroup {
-                    group_id: "behaviour-23".into(),
-                    topics,
-                    ..Default::default()
-                }],
-                ..Default::default()
-            },
-            _ => OffsetFetchRequest {
-                group_id: "behaviour-23".into(),
-                topics,
-                ..Default::default()
-            },
-        };
-        let response: OffsetFetchResponse = client.call(version, &request);
-        let topics = match version {
-            8.. => &response.groups[0].topics,
-            _ => &response.topics,
-        };
-        let told: Vec<_> = topics[0]
-            .partitions
-            .iter()
-            .map(|it| {
-                assert_eq!(it.error_code, ErrorCode::NONE);
-                let note = it.metadata.as_deref();
-                (
-                    it.partition_index,
-                    it.committed_offset,
-                    it.committed_leader_epoch,
-                    note,
-                )
-            })
-            .collect();
+        let (error, topics) = ask(&mut client, version, "behaviour-23", topics);
+        assert_eq!(error, ErrorCode::NONE);
         // Unknown is -1, which is not 0; versions below 5 have no room for it.
         let epoch = if version >= 5 { 0 } else { -1 };
         assert_eq!(
-            told,
+            told(&topics[0].partitions),
             [
                 (0, -1, -1, Some("")),
                 (3, 30, -1, Some("")),
@@ -87,15 +49,8 @@ fn behaviour_29_a_static_member_that_rejoins_swaps_its_id_and_fences_the_old_one
         let mut first = Member::of_instance(broker, &group, "one");
         first.settle(b"all");
         let mut second = Member::of_instance(broker, &group, "two");
-        second.send_join();
-        first.heartbeat_until_news();
-        first.join();
-        second.joined();
-        let (own, other) = (first.id.clone(), second.id.clone());
-        second.send_sync(&[]);
-        first.send_sync(&[(&own, b"half of one"), (&other, b"half of two")]);
-        assert_eq!(first.synced(), b"half of one");
-        assert_eq!(second.synced(), b"half of two");
+        join_beside(&mut first, &mut second);
+        share(&mut first, b"half of one", &mut second, b"half of two");
         assert_eq!((first.generation, second.generation), (2, 2));
 
         // The process of the leader starts anew, and then the other.
