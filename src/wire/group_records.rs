@@ -20,6 +20,7 @@ use bytes::BytesMut;
 
 /// A record of `__consumer_offsets`, as far as its type is known.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // it is taken apart where it is read, and nearly always known
 pub enum GroupLogRecord<'a> {
     /// A record of a type in the table.
     Known(GroupRecord<'a>),

@@ -45,7 +45,7 @@ message! {
         committed_offset:        i64              [0+];
         /// The leader epoch of the last record read, -1 if none.
         committed_leader_epoch:  i32              [6+]  = -1, ignorable;
-        /// When it was committed, milliseconds, -1 for now.
+        /// When it was committed, milliseconds; -1 leaves that to the broker.
         commit_timestamp:        i64              [1]   = -1;
         /// Whatever the client wants to have back with the offset.
         committed_metadata:      Option<Str<'a>>  [0+];

@@ -1,5 +1,6 @@
 //! Every message of `wire`, requests and responses and records, in every version: what decodes comes
-//! back the same, wherever the frame is cut, and costs memory in proportion to its bytes.
+//! back the same, wherever the frame is cut, and costs memory in proportion to its bytes. Besides,
+//! headers, whole records of `__consumer_offsets`, and what consumers put into the group protocol.
 //!
 //! The list is the one of `tests/wire`: a message that joins it there joins here.
 
@@ -8,7 +9,8 @@ use super::generate::{self, Random};
 use super::input::{Input, cut};
 use super::subjects::{SUBJECTS, Subject};
 use millstream::wire::{
-    APIS, ApiKey, Kind, Reader, RequestHeader, Writer, decode_response_header,
+    APIS, ApiKey, ConsumerProtocolAssignment, ConsumerProtocolSubscription, ConsumerProtocolTopic,
+    GroupLogRecord, GroupRecord, Kind, Reader, RequestHeader, Writer, decode_response_header,
     encode_response_header,
 };
 
@@ -17,6 +19,13 @@ const PER_BYTE: usize = 64;
 const AT_LEAST: usize = 4096;
 /// What precedes the message: which it is (two bytes), its version, where to cut (two bytes).
 const HEAD_BYTES: usize = 5;
+/// What follows the list of messages, by the number modulo 4.
+const REQUEST_HEADER: usize = 0;
+const RESPONSE_HEADER: usize = 1;
+const GROUP_RECORD: usize = 2;
+const CONSUMER_PROTOCOL: usize = 3;
+/// Or'ed to the length of a group record's key: there is no value.
+const TOMBSTONE: u8 = 0x80;
 
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
@@ -26,8 +35,15 @@ pub fn run(data: &[u8]) {
     let body = input.rest();
     match SUBJECTS.get(which) {
         Some(subject) => message(subject, version, body, cuts),
-        None if which.is_multiple_of(2) => request_header(body, cuts),
-        None => response_header(ApiKey(i16::from(version)), which as i16 % 32, body, cuts),
+        None => match which % 4 {
+            REQUEST_HEADER => request_header(body, cuts),
+            RESPONSE_HEADER => {
+                let key = ApiKey(i16::from(version));
+                response_header(key, (which / 4 % 32) as i16, body, cuts);
+            }
+            GROUP_RECORD => group_record(version, body),
+            _ => consumer_protocol(body),
+        },
     }
 }
 
@@ -106,7 +122,53 @@ fn response_header(key: ApiKey, version: i16, bytes: &[u8], cuts: u64) {
     assert_eq!(read, Ok(correlation_id));
 }
 
-/// Each message in each version, and headers.
+/// A record of `__consumer_offsets`: a key of so many bytes, then the value.
+fn group_record(key_bytes: u8, body: &[u8]) {
+    let split = usize::from(key_bytes & !TOMBSTONE).min(body.len());
+    let (key, value) = body.split_at(split);
+    let value = (key_bytes & TOMBSTONE == 0).then_some(value);
+    let most = body.len() * PER_BYTE + AT_LEAST;
+    let record = match within(most, || GroupRecord::decode(key, value)) {
+        Ok(GroupLogRecord::Known(record)) => record,
+        Ok(GroupLogRecord::Unknown(kind)) => {
+            assert_eq!(key[..2], kind.to_be_bytes());
+            return;
+        }
+        Err(error) => {
+            assert!(!error.message.is_empty() && !error.field.is_empty());
+            return;
+        }
+    };
+    assert_eq!(key[..2], record.record_type().to_be_bytes());
+    assert_eq!(record.is_tombstone(), value.is_none());
+    let (key_again, value_again) = record.encode().expect("it was read");
+    assert!(key.starts_with(&key_again), "no key has two forms");
+    let again = GroupRecord::decode(&key_again, value_again.as_deref());
+    assert_eq!(again, Ok(GroupLogRecord::Known(record)));
+}
+
+/// The bytes that a consumer, and those that a leader, hands to the coordinator.
+fn consumer_protocol(bytes: &[u8]) {
+    let most = bytes.len() * PER_BYTE + AT_LEAST;
+    match within(most, || ConsumerProtocolSubscription::from_bytes(bytes)) {
+        Ok((subscription, version)) => {
+            let again = subscription.to_bytes(version).expect("it was read");
+            let read = ConsumerProtocolSubscription::from_bytes(&again);
+            assert_eq!(read, Ok((subscription, version)));
+        }
+        Err(error) => assert!(!error.message.is_empty() && !error.field.is_empty()),
+    }
+    match within(most, || ConsumerProtocolAssignment::from_bytes(bytes)) {
+        Ok((assignment, version)) => {
+            let again = assignment.to_bytes(version).expect("it was read");
+            let read = ConsumerProtocolAssignment::from_bytes(&again);
+            assert_eq!(read, Ok((assignment, version)));
+        }
+        Err(error) => assert!(!error.message.is_empty() && !error.field.is_empty()),
+    }
+}
+
+/// Each message in each version, headers, records of groups, and what consumers say in them.
 pub fn seeds() -> Vec<Vec<u8>> {
     let head = |which: usize, version: i16| {
         let which = (which as u16).to_be_bytes();
@@ -135,14 +197,75 @@ pub fn seeds() -> Vec<Vec<u8>> {
             };
             let mut writer = Writer::new();
             header.encode(&mut writer).expect("it fits");
-            let mut seed = head(SUBJECTS.len() + SUBJECTS.len() % 2, 0).to_vec();
+            let mut seed = head(beyond(REQUEST_HEADER), 0).to_vec();
             seed.extend(writer.finish().0);
             seeds.push(seed);
-            let mut seed = head(SUBJECTS.len() | 1, api.key.0).to_vec();
+            let mut seed = head(beyond(RESPONSE_HEADER), api.key.0).to_vec();
             seed.extend([0, 0, 0, 7, 1, 5, 1, 9]);
             seeds.push(seed);
         }
     }
+    for (key, value) in group_records() {
+        let tombstone = if value.is_none() { TOMBSTONE } else { 0 };
+        let key_bytes = key.len() as u8 | tombstone;
+        let mut seed = head(beyond(GROUP_RECORD), i16::from(key_bytes)).to_vec();
+        seed.extend(key);
+        seed.extend(value.unwrap_or_default());
+        seeds.push(seed);
+    }
+    for bytes in consumer_protocols() {
+        let mut seed = head(beyond(CONSUMER_PROTOCOL), 0).to_vec();
+        seed.extend(bytes);
+        seeds.push(seed);
+    }
     debug_assert!(seeds.iter().all(|seed| seed.len() >= HEAD_BYTES));
     seeds
+}
+
+/// The first number behind the list that leads to `what`.
+fn beyond(what: usize) -> usize {
+    SUBJECTS.len().next_multiple_of(4) + what
+}
+
+/// Keys and values that Kafka wrote.
+fn group_records() -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let lines = include_str!("../../wire/kafka_group_records.txt").lines();
+    let records = lines.filter(|line| !line.starts_with('#'));
+    records
+        .map(|line| {
+            let (key, value) = line.split_once(' ').expect("a key and a value");
+            (unhex(key), (value != "-").then(|| unhex(value)))
+        })
+        .collect()
+}
+
+/// Subscriptions and assignments in every version, and one that claims more than it has.
+fn consumer_protocols() -> Vec<Vec<u8>> {
+    let topic = ConsumerProtocolTopic {
+        topic: "t".into(),
+        partitions: vec![0, 2],
+    };
+    let subscription = ConsumerProtocolSubscription {
+        topics: vec!["t".into(), "u".into()],
+        user_data: Some(vec![7].into()),
+        owned_partitions: vec![topic.clone()],
+        generation_id: 5,
+        rack_id: Some("r".into()),
+    };
+    let assignment = ConsumerProtocolAssignment {
+        assigned_partitions: vec![topic],
+        user_data: None,
+    };
+    let mut all = vec![vec![0, 1, 0, 0, 0, 1, 0, 1, b't', 255, 255, 255, 255]];
+    for version in 0..=3 {
+        all.push(subscription.to_bytes(version).expect("it fits").to_vec());
+        all.push(assignment.to_bytes(version).expect("it fits").to_vec());
+    }
+    all
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2)
+        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hexadecimal"))
+        .collect()
 }
