@@ -41,6 +41,14 @@ pub(in crate::group) enum Timer {
     Syncs,
     /// The member was silent for too long.
     Session(MemberNumber),
+    /// The member of a consumer group has not given up partitions in time.
+    Revocation(MemberNumber),
+    /// The member of a consumer group that speaks the classic protocol has not joined again in time.
+    Rejoin(MemberNumber),
+    /// The member of a consumer group that speaks the classic protocol has joined and not synced.
+    Resync(MemberNumber),
+    /// Regular expressions are to be looked up.
+    Lookup,
 }
 
 /// All timers of a coordinator. Each group has at most one of each kind per member.
@@ -60,6 +68,11 @@ impl Timers {
         }
         self.queue.insert((due_us, group, timer));
         debug_assert_eq!(self.queue.len(), self.due.len());
+    }
+
+    /// Whether a timer is set.
+    pub(in crate::group) fn is_set(&self, group: GroupNumber, timer: Timer) -> bool {
+        self.due.contains_key(&(group, timer))
     }
 
     /// Forgets a timer, if it is set.
