@@ -320,9 +320,9 @@ impl Coordinator {
         if !classic.supports(&join.protocol_type, &join.protocols) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
-        match records::group(&join.group, &classic.store()) {
-            Some(record) if draft.push(record) => {}
-            _ => return Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        let record = records::group(&join.group, &classic.store());
+        if !record.is_some_and(|record| draft.push(record)) {
+            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         }
         let number = self.find_or_make(&join.group);
         self.group_mut(number).kind = Kind::Classic(classic);
@@ -355,7 +355,7 @@ impl Coordinator {
                 });
             }
         }
-        if !draft.has_records() {
+        if !draft.is_well_filled() {
             self.do_chores(context, &mut draft);
         }
         let step = self.finish(draft);

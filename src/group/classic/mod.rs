@@ -203,6 +203,7 @@ impl Classic {
     }
 
     fn enter(&mut self, state: State, turn: &Turn<'_>) {
+        debug_assert!(state != State::Empty || self.roster.is_empty());
         self.state = state;
         self.since = turn.now.wall;
     }
@@ -221,6 +222,7 @@ impl Classic {
         self.protocol_type.as_ref()
     }
 
+    #[cfg(test)]
     pub(in crate::group) fn generation(&self) -> i32 {
         self.generation
     }

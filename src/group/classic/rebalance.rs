@@ -7,7 +7,7 @@ use crate::group::turn::Turn;
 use crate::limits::REBALANCE_RETRY_MS_MIN;
 use crate::types::ReturnTo;
 use crate::wire::ErrorCode;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Classic {
     /// Something has changed that the members are to agree on: begins a rebalance, or ends the one under
