@@ -51,6 +51,18 @@ pub(in crate::group) enum Timer {
     Lookup,
 }
 
+impl Timer {
+    /// All timers of a member.
+    pub(in crate::group) fn of_member(member: MemberNumber) -> [Timer; 4] {
+        [
+            Timer::Session(member),
+            Timer::Revocation(member),
+            Timer::Rejoin(member),
+            Timer::Resync(member),
+        ]
+    }
+}
+
 /// All timers of a coordinator. Each group has at most one of each kind per member.
 ///
 /// `queue` and `due` hold the same timers.

@@ -42,7 +42,7 @@ impl ClassicJoin<'_> {
             entries: self.plan.finish(),
             before: self.before,
             after: self.after,
-            rebalance_timeout_ms: -1,
+            rebalance_timeout_ms: None,
             seen_topics: self.seen_topics,
             lookup: None,
         }

@@ -32,8 +32,9 @@ pub(super) struct Outcome {
     /// What the member has had and has now; the same if nothing changed.
     pub(super) before: Current,
     pub(super) after: Current,
-    /// How long it may take to give up what it is to give up, ms.
-    pub(super) rebalance_timeout_ms: i32,
+    /// How long it may take to give up what it is to give up, ms; none for a member that speaks the
+    /// classic protocol, which has other timers.
+    pub(super) rebalance_timeout_ms: Option<i32>,
     /// The version of the topics that was looked at, if it was.
     pub(super) seen_topics: Option<u64>,
     /// A look-up that is to begin.
@@ -100,7 +101,7 @@ impl Consumer {
             entries: plan.finish(),
             before: known.current,
             after,
-            rebalance_timeout_ms,
+            rebalance_timeout_ms: Some(rebalance_timeout_ms),
             seen_topics,
             lookup,
         })

@@ -136,12 +136,7 @@ impl Consumer {
         let mut left = self.members.iter().filter(|(id, _)| !gone.contains(*id));
         let count = self.members.len() - gone.len();
         let all_are_classic = left.all(|(_, member)| member.profile.classic.is_some());
-        let somebody_is_not = gone.iter().any(|id| {
-            let member = self.members.get(id);
-            member.is_some_and(|member| member.profile.classic.is_none())
-        });
         all_are_classic
-            && somebody_is_not
             && count > 0
             && count <= size_max
             && config.migration.downgrades()

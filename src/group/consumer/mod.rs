@@ -52,7 +52,7 @@ mod target;
 mod verbs;
 
 pub(in crate::group) use member::{ClassicProfile, Current, Member, Profile, State};
-pub(in crate::group) use records::{ConsumerEntry, GroupEpoch};
+pub(in crate::group) use records::{ConsumerEntry, GroupEpoch, entry, record};
 pub(in crate::group) use regexes::Resolved;
 pub(in crate::group) use target::TopicHashes;
 

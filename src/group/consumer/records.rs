@@ -36,6 +36,21 @@ pub(in crate::group) enum ConsumerEntry {
     Regex(Arc<str>, Option<Resolved>),
 }
 
+impl ConsumerEntry {
+    /// Whether it takes something back.
+    pub(in crate::group) fn is_tombstone(&self) -> bool {
+        match self {
+            ConsumerEntry::Epoch(value) => value.is_none(),
+            ConsumerEntry::PartitionMetadata(there) => !there,
+            ConsumerEntry::Member(_, value) => value.is_none(),
+            ConsumerEntry::TargetEpoch(value) => value.is_none(),
+            ConsumerEntry::Target(_, value) => value.is_none(),
+            ConsumerEntry::Current(_, value) => value.is_none(),
+            ConsumerEntry::Regex(_, value) => value.is_none(),
+        }
+    }
+}
+
 /// The epoch of a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::group) struct GroupEpoch {
