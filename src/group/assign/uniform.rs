@@ -205,19 +205,35 @@ impl Table {
         Found::Chain(chain)
     }
 
-    /// Everybody in the chain hands one on: rather one that moves anyway than one that it had.
+    /// Everybody in the chain hands one on.
     fn hand_on(&mut self, from: usize, chain: &[Link]) {
         for link in chain {
-            let hand = self.hands[link.giver].entry(link.topic).or_default();
+            let topic = self.topic_to_hand_on(link);
+            let hand = self.hands[link.giver].entry(topic).or_default();
             let index = hand.new.pop().or_else(|| hand.kept.pop());
             let index = index.expect("who hands on has one");
-            let hand = self.hands[link.to].entry(link.topic).or_default();
+            let hand = self.hands[link.to].entry(topic).or_default();
             hand.new.push(index);
         }
         self.loads[from] -= 1;
         if let Some(last) = chain.last() {
             self.loads[last.to] += 1;
         }
+    }
+
+    /// Of which topic it is best that one goes: rather one of which a partition moves anyway; then that
+    /// of which the giver has most more than the other.
+    fn topic_to_hand_on(&self, link: &Link) -> usize {
+        let has = |at: usize, topic: usize| self.hands[at].get(&topic).map_or(0, Hand::len);
+        let hands = self.hands[link.giver].iter();
+        let common = hands.filter(|(topic, hand)| {
+            hand.len() > 0 && self.subscribers[**topic].binary_search(&link.to).is_ok()
+        });
+        let best = common.max_by_key(|(topic, hand)| {
+            let more = hand.len() as isize - has(link.to, **topic) as isize;
+            (!hand.new.is_empty(), more, Reverse(**topic))
+        });
+        best.map_or(link.topic, |(topic, _)| *topic)
     }
 
     fn finish(self) -> Vec<Partitions> {

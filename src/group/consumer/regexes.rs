@@ -169,7 +169,8 @@ impl Consumer {
             return None;
         }
         let newest = hashes.newest(image_offset);
-        let is_due = wanted.len() != self.regexes.len()
+        let is_known = |regex: &Arc<str>| plan.group().regexes.contains_key(regex);
+        let is_due = !wanted.keys().all(is_known)
             || last.is_none_or(|resolved| resolved.version < newest)
             || last_ms.is_none_or(|ms| ms > i64::from(config.regex_refresh_interval_ms));
         is_due.then(|| Lookup {

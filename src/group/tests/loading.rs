@@ -4,7 +4,7 @@ use super::super::coordinator::Fault;
 use super::calls::commit;
 use super::*;
 use crate::wire::{
-    ConsumerGroupKey, ConsumerGroupMetadataValue, GroupMetadataKey, GroupMetadataMember,
+    GroupMetadataKey, GroupMetadataMember,
     GroupMetadataValue, LegacyOffsetCommitValue, OffsetCommitKey,
 };
 
@@ -122,18 +122,6 @@ fn offsets_in_the_format_before_kafka_0_9_are_read() {
 #[test]
 fn records_of_types_not_served_are_named() {
     let mut coordinator = Coordinator::new(Arc::default());
-    let key = ConsumerGroupKey {
-        group_id: "g".into(),
-    };
-    let value = ConsumerGroupMetadataValue {
-        epoch: 1,
-        ..Default::default()
-    };
-    let record = GroupRecord::ConsumerGroupMetadata(key, Some(value));
-    assert_eq!(
-        replay(&mut coordinator, &record),
-        Err(Fault::NotServed("ConsumerGroupMetadata".to_string()))
-    );
     assert_eq!(
         coordinator.replay(&[0, 99, 1, 2], None, Timestamp::NONE),
         Err(Fault::NotServed("type 99".to_string()))
