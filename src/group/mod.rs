@@ -55,6 +55,12 @@
 //!   their group from being forgotten.
 //! - A commit larger than a batch is INVALID_COMMIT_OFFSET_SIZE, not UNKNOWN_SERVER_ERROR.
 //! - A group with more offsets than the tombstones of one batch can be deleted.
+//! - Consumer groups: topics that a regular expression stands for are not held against the ACLs of the
+//!   member that brought it. The number, length and size of expressions are bounded
+//!   ([`crate::limits::GROUP_REGEXES_MAX`] and its neighbours).
+//! - A classic group in its first gathering becomes a consumer group, too; and where a classic leader has
+//!   given a partition to two members, the group becomes one, in which the first of them has it. Kafka
+//!   answers UNKNOWN_SERVER_ERROR to both.
 
 mod admin;
 mod assign;

@@ -17,6 +17,11 @@ pub(in crate::group) struct MemberNumber(pub u64);
 pub(in crate::group) struct Numbers(u64);
 
 impl Numbers {
+    /// Numbers for what is only planned: no coordinator comes so far.
+    pub(in crate::group) fn apart() -> Numbers {
+        Numbers(u64::MAX / 2)
+    }
+
     pub(in crate::group) fn group(&mut self) -> GroupNumber {
         GroupNumber(self.next())
     }

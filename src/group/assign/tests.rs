@@ -334,9 +334,9 @@ fn nobody_and_nothing_are_assigned() {
     }
 }
 
-/// What 100 members that share 10,000 partitions cost is printed, not held: it is for people.
+/// What it costs, `benches/group.rs` tells.
 #[test]
-fn a_large_group_is_assigned_and_one_that_wants_a_little_else_too() {
+fn a_hundred_members_share_ten_thousand_partitions_and_do_so_when_some_want_less() {
     let mut world = World::new(&[100; 100]);
     for at in 0..100 {
         world.join(&format!("m{at:03}"), world.all());

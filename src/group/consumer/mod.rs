@@ -80,9 +80,6 @@ impl Refusal {
     }
 }
 
-/// Kafka's name of the state of a group whose target is not computed yet.
-const ASSIGNING: &str = "Assigning";
-
 /// A consumer group.
 #[derive(Clone, Debug, Default)]
 pub(in crate::group) struct Consumer {
@@ -319,7 +316,7 @@ impl Consumer {
         if self.members.is_empty() {
             "Empty"
         } else if self.epoch > self.target_epoch {
-            ASSIGNING
+            "Assigning"
         } else if self.members.values().all(at_target) {
             "Stable"
         } else {

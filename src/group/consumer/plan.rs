@@ -19,7 +19,7 @@ impl<'a> Plan<'a> {
         Plan {
             group: Cow::Borrowed(group),
             entries: Vec::new(),
-            numbers: Numbers::default(),
+            numbers: Numbers::apart(),
         }
     }
 

@@ -80,7 +80,7 @@ impl Coordinator {
             Start::New(group, begun, prefix) => (&**group, &begun[..], prefix.clone()),
         };
         let outcome = group.beat(Plan::of(group), beat, &id, &mut view)?;
-        for entries in [begun, &outcome.entries] {
+        for entries in [begun, &outcome.entries[..]] {
             written.extend(encoded(&beat.group, entries)?);
         }
         // Nothing keeps the group from changing any more but the room in the batch.
@@ -229,8 +229,8 @@ impl Coordinator {
                 context.image,
                 &mut self.numbers,
             );
-            let end = group.end();
-            match self.become_classic(context, number, classic, &end, Vec::new(), true, draft) {
+            let written = encoded(&self.groups[&number].id, &group.end())?;
+            match self.become_classic(context, number, classic, written, true, draft) {
                 Ok(()) => return Ok(()),
                 // It is tried again in a batch of its own. What does not fit into one stays as it is.
                 Err(refusal) if draft.has_records() => return Err(refusal),
@@ -254,22 +254,17 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Puts a classic group in the place of a consumer group, of which `begun` is written before and
-    /// `end` takes everything back.
-    #[allow(clippy::too_many_arguments)]
+    /// Puts a classic group in the place of a consumer group that `written` takes back.
     fn become_classic(
         &mut self,
         context: &mut Context<'_>,
         number: GroupNumber,
         classic: Classic,
-        end: &[ConsumerEntry],
-        begun: Vec<ConsumerEntry>,
+        mut written: Vec<Record>,
         rebalances: bool,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
         let id = self.groups[&number].id.clone();
-        let mut written = encoded(&id, &begun)?;
-        written.extend(encoded(&id, end)?);
         written.push(records::group(&id, &classic.store()).ok_or_else(does_not_fit)?);
         if !draft.push_all(written) {
             return Err(does_not_fit());
@@ -395,8 +390,10 @@ impl Coordinator {
                 context.image,
                 &mut self.numbers,
             );
-            let (end, begun) = (plan.group().end(), plan.finish());
-            self.become_classic(context, number, classic, &end, begun, rebalances, draft)?;
+            let end = plan.group().end();
+            let mut written = encoded(&group.id, &plan.finish())?;
+            written.extend(encoded(&group.id, &end)?);
+            self.become_classic(context, number, classic, written, rebalances, draft)?;
             return Ok(joined);
         }
         let outcome = taken.outcome();

@@ -44,6 +44,8 @@ struct World {
     bench: Bench,
     clients: Vec<Consuming>,
     ids: usize,
+    /// Whether no append fails and no answer is lost any more.
+    is_calm: bool,
     counts: Counts,
 }
 
@@ -85,6 +87,7 @@ impl World {
             clients: clients.collect(),
             bench,
             ids: 0,
+            is_calm: false,
             counts: Counts::default(),
         }
     }
@@ -125,7 +128,7 @@ impl World {
     fn send(&mut self, beat: ConsumerHeartbeat) -> Option<ConsumerBeat> {
         let step = self.bench.begin(Call::ConsumerHeartbeat(beat));
         let ticket = self.bench.tickets;
-        if !step.records.is_empty() && self.chance(3) {
+        if !self.is_calm && !step.records.is_empty() && self.chance(3) {
             let error = ErrorCode::NOT_COORDINATOR;
             let replies = step.replies.into_iter();
             let failed = replies.map(|(to, reply)| (to, reply.fail(error))).collect();
@@ -140,7 +143,7 @@ impl World {
         let Reply::ConsumerBeat(reply) = self.bench.reply(ticket) else {
             panic!("another reply")
         };
-        let is_lost = reply.error == ErrorCode::NOT_COORDINATOR || self.chance(4);
+        let is_lost = reply.error == ErrorCode::NOT_COORDINATOR || (!self.is_calm && self.chance(4));
         self.counts.lost += usize::from(is_lost);
         (!is_lost).then_some(reply)
     }
@@ -292,7 +295,15 @@ impl World {
         });
         let first = wishes.next();
         let all_want_the_same = first.is_some_and(|first| wishes.all(|wish| wish == first));
-        let is_computed = group.epoch() == group.target_epoch();
+        // What an expression stands for that is not looked up yet is in no target.
+        let entries = group.entries();
+        let is_known = |regex: &Arc<str>| {
+            let mut entries = entries.iter();
+            entries.any(|entry| matches!(entry, ConsumerEntry::Regex(name, _) if name == regex))
+        };
+        let mut regexes = group.members().values().filter_map(|member| member.profile.regex.as_ref());
+        let is_computed =
+            group.epoch() == group.target_epoch() && regexes.all(is_known);
         if all_want_the_same && is_computed && group.target().len() == group.members().len() {
             let loads = || group.target().values().map(Partitions::len);
             let (most, least) = (loads().max().unwrap_or(0), loads().min().unwrap_or(0));
@@ -302,6 +313,7 @@ impl World {
 
     /// Everybody who runs does what a client is to do, for as long as any timer lasts.
     fn come_to_rest(&mut self) {
+        self.is_calm = true;
         for _ in 0..120 {
             for at in 0..CLIENTS {
                 self.beat(at);
