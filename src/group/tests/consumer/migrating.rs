@@ -6,7 +6,7 @@ use crate::group::config::Migration;
 use crate::wire::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, ConsumerProtocolTopic};
 
 /// An assignment as a leader makes it.
-fn assigned(topics: &[(&str, &[i32])]) -> Vec<u8> {
+pub(super) fn assigned(topics: &[(&str, &[i32])]) -> Vec<u8> {
     let topics = topics.iter().map(|(topic, partitions)| ConsumerProtocolTopic {
         topic: topic.to_string().into(),
         partitions: partitions.to_vec(),
@@ -19,14 +19,14 @@ fn assigned(topics: &[(&str, &[i32])]) -> Vec<u8> {
 }
 
 /// The partitions of topic "t" in an assignment.
-fn read(bytes: &Bytes) -> Vec<i32> {
+pub(super) fn read(bytes: &Bytes) -> Vec<i32> {
     let (assignment, _) = ConsumerProtocolAssignment::from_bytes(bytes).expect("an assignment");
     let topics = assignment.assigned_partitions.into_iter();
     topics.flat_map(|topic| topic.partitions).collect()
 }
 
 /// A join of a classic member that owns partitions of topic "t".
-fn classic_join(member: &str, owned: &[i32]) -> Join {
+pub(super) fn classic_join(member: &str, owned: &[i32]) -> Join {
     let owned_partitions = match owned {
         [] => Vec::new(),
         _ => vec![ConsumerProtocolTopic {

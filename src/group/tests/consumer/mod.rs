@@ -5,6 +5,7 @@ mod joining;
 mod leaving;
 mod loading;
 mod migrating;
+mod mixed;
 mod model;
 mod reconciling;
 mod regexes;
