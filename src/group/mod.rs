@@ -22,10 +22,10 @@
 //! | `call` | what is asked and answered |
 //! | `coordinator` | the groups, loading, and who is asked |
 //! | `classic/` | the classic protocol: join, sync, heartbeat, leave |
-| `consumer/` | consumer groups (KIP-848): one heartbeat, and the broker assigns |
-| `assign/` | who gets which partitions there |
-| `partitions` | sets of partitions |
-| `kind` | what is asked of groups of either kind |
+//! | `consumer/` | consumer groups (KIP-848): one heartbeat, and the broker assigns |
+//! | `assign/` | who gets which partitions there |
+//! | `partitions` | sets of partitions |
+//! | `kind` | what is asked of groups of either kind |
 //! | `commits`, `offsets` | OffsetCommit, OffsetFetch, OffsetDelete, and what they are about |
 //! | `admin` | describe, list, delete |
 //! | `chores` | expiry, deleted topics, what takes more than one batch |

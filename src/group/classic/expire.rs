@@ -21,6 +21,8 @@ impl Classic {
             Timer::Rebalance => self.rebalance_timed_out(turn),
             Timer::Syncs => self.syncs_timed_out(turn),
             Timer::Session(number) => self.session_timed_out(number, turn),
+            // Of a consumer group that this one has been.
+            Timer::Revocation(_) | Timer::Rejoin(_) | Timer::Resync(_) | Timer::Lookup => {}
         }
     }
 

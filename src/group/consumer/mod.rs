@@ -60,6 +60,7 @@ use super::partitions::Partitions;
 use super::timers::{MemberNumber, Numbers};
 use crate::types::{PartitionIndex, Timestamp, TopicId};
 use crate::wire::ErrorCode;
+use member::LEAVES;
 use regexes::Lookup;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
