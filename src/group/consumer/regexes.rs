@@ -76,7 +76,6 @@ fn build(pattern: &str) -> Result<Regex, String> {
     let with = |unicode| {
         RegexBuilder::new(pattern)
             .unicode(unicode)
-            .octal(true)
             .size_limit(REGEX_PROGRAM_BYTES_MAX)
             .dfa_size_limit(REGEX_PROGRAM_BYTES_MAX)
             .build()

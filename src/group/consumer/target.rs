@@ -199,6 +199,65 @@ fn distinct_wishes<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Uuid;
+    use crate::wire::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord};
+
+    /// Topics on brokers of which two say their racks.
+    fn image() -> Image {
+        let mut image = Image::new();
+        let topics: [(u8, &str, i32, &[i32]); 3] = [
+            (1, "t", 3, &[1, 2]),
+            (2, "\u{fc}b", 1, &[1]),
+            (3, "racks", 2, &[2, 3, 1]),
+        ];
+        for (id, name, partitions, replicas) in topics {
+            let topic_id = Uuid([id; 16]);
+            let name = name.into();
+            let topic = MetadataRecord::Topic(TopicRecord { name, topic_id });
+            image.replay(&topic).expect("a topic");
+            for partition_id in 0..partitions {
+                let partition = MetadataRecord::Partition(PartitionRecord {
+                    partition_id,
+                    topic_id,
+                    replicas: replicas.to_vec(),
+                    isr: replicas.to_vec(),
+                    leader: replicas[0],
+                    ..Default::default()
+                });
+                image.replay(&partition).expect("a partition");
+            }
+        }
+        for (broker_id, rack) in [(2, "r-\u{20ac}"), (3, "a")] {
+            let broker = MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+                broker_id,
+                rack: Some(rack.into()),
+                ..Default::default()
+            });
+            image.replay(&broker).expect("a broker");
+        }
+        image
+    }
+
+    /// The numbers are those of Kafka 4.2's `Utils.computeTopicHash` and `computeGroupHash`.
+    #[test]
+    fn hashes_are_kafkas() {
+        let image = image();
+        for (name, expected) in [
+            ("t", 5616171286436656669),
+            ("\u{fc}b", 4807660697664694473),
+            ("racks", -2359779480055057950),
+        ] {
+            let topic = image.topic(name).expect("a topic");
+            assert_eq!(hash_topic(topic, &image), expected, "{name}");
+        }
+        let mut hashes = TopicHashes::default();
+        let mut of = |names: &[&str]| {
+            let names: BTreeSet<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+            hashes.of_all(names.iter(), &image)
+        };
+        assert_eq!(of(&["t", "absent"]), -2954538780213253833);
+        assert_eq!(of(&["t", "racks", "\u{fc}b"]), 2962893030616990661);
+    }
 
     #[test]
     fn a_group_without_topics_has_no_hash() {

@@ -154,6 +154,11 @@ impl Bench {
             .collect()
     }
 
+    /// Nothing was written behind that place in the log.
+    fn nothing_since(&self, at: usize) {
+        assert!(self.log.len() == at, "{:?}", self.types_since(at));
+    }
+
     /// Partitions of a topic.
     fn of(&self, topic: &str, partitions: &[i32]) -> Partitions {
         let partitions = partitions.iter().copied().map(PartitionIndex);

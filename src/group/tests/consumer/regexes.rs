@@ -63,7 +63,7 @@ fn a_new_topic_that_matches_is_found_but_not_more_often_than_every_ten_seconds()
     bench.pass_ms(9_000);
     bench.beats(beat("a", 2));
     bench.pass_ms(10);
-    assert_eq!(bench.types_since(at), []);
+    bench.nothing_since(at);
     bench.pass_ms(1_000);
     bench.beats(beat("a", 2));
     bench.pass_ms(10);
@@ -75,7 +75,7 @@ fn a_new_topic_that_matches_is_found_but_not_more_often_than_every_ten_seconds()
     bench.pass_ms(11_000);
     bench.beats(beat("a", 3));
     bench.pass_ms(10);
-    assert_eq!(bench.types_since(at), []);
+    bench.nothing_since(at);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn expressions_are_looked_up_again_from_time_to_time() {
         bench.beats(beat("a", 1));
     }
     bench.pass_ms(10);
-    assert_eq!(bench.types_since(at), []);
+    bench.nothing_since(at);
     bench.pass_ms(30_000);
     bench.beats(beat("a", 1));
     bench.pass_ms(10);
@@ -219,7 +219,7 @@ fn a_look_up_of_an_expression_that_has_gone_meanwhile_finds_nothing() {
     bench.beats(beat("a", -1));
     let at = bench.log.len();
     bench.pass_ms(10);
-    assert_eq!(bench.types_since(at), []);
+    bench.nothing_since(at);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_expressions_stand_for_is_there_after_a_restart() {
     assert_eq!(resolved(&bench, "foo"), Some(vec!["foo".to_string()]));
     let at = bench.log.len();
     bench.beats(beat("a", 2));
-    assert_eq!(bench.types_since(at), []);
+    bench.nothing_since(at);
     // When the last topic came is not known: it is looked up once more.
     bench.pass_ms(11_000);
     bench.image_offset += 1;
