@@ -39,6 +39,8 @@ impl Group {
                     replicas: vec![1],
                     isr: vec![1],
                     leader: 1,
+                    leader_epoch: 0,
+                    partition_epoch: 0,
                     ..Default::default()
                 });
                 image.replay(&partition).expect("a partition");

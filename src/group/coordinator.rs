@@ -137,7 +137,9 @@ impl Coordinator {
         match self.get(group).map(|group| &group.kind) {
             Some(Kind::Classic(classic)) if !classic.only_keeps_offsets() => match entry {
                 entry if entry.is_tombstone() => Ok(()),
-                _ => damaged(format!("{group} is a consumer group, and a classic group, too")),
+                _ => damaged(format!(
+                    "{group} is a consumer group, and a classic group, too"
+                )),
             },
             Some(Kind::Consumer(consumer)) => match entry {
                 ConsumerEntry::Current(id, Some(current)) if consumer.contradicts(id, current) => {
@@ -160,7 +162,10 @@ impl Coordinator {
             return;
         }
         if entry.is_tombstone()
-            && !matches!(self.get(group).map(|group| &group.kind), Some(Kind::Consumer(_)))
+            && !matches!(
+                self.get(group).map(|group| &group.kind),
+                Some(Kind::Consumer(_))
+            )
         {
             return;
         }
@@ -246,7 +251,9 @@ impl Coordinator {
         for number in numbers {
             match self.groups[&number].kind {
                 Kind::Classic(_) => {
-                    self.turn(number, now, &mut draft, |classic, turn| classic.loaded(turn));
+                    self.turn(number, now, &mut draft, |classic, turn| {
+                        classic.loaded(turn)
+                    });
                 }
                 Kind::Consumer(_) => self.consumer_loaded(context, number),
             }
@@ -308,9 +315,9 @@ impl Coordinator {
             }
             Call::Leave(leave) => {
                 let left = match self.addressed(&leave.group) {
-                    Addressed::Classic(number) => {
-                        self.turn(number, now, draft, |classic, turn| classic.leave(leave, turn))
-                    }
+                    Addressed::Classic(number) => self.turn(number, now, draft, |classic, turn| {
+                        classic.leave(leave, turn)
+                    }),
                     Addressed::Consumer(number) => {
                         self.leave_consumer(context, leave, number, draft)
                     }
@@ -372,7 +379,9 @@ impl Coordinator {
         }
         let addressed = match self.addressed(&join.group) {
             // One without members becomes a classic group.
-            Addressed::Consumer(number) if self.groups[&number].kind.is_empty() => Addressed::Nobody,
+            Addressed::Consumer(number) if self.groups[&number].kind.is_empty() => {
+                Addressed::Nobody
+            }
             addressed => addressed,
         };
         let number = match addressed {
@@ -392,10 +401,15 @@ impl Coordinator {
             true => Some(NewMember::new(&join, (context.random)())),
             false => None,
         };
-        self.turn(number, context.now, draft, |classic, turn| match new_member {
-            Some(id) => classic.join_new(caller, join, id, turn),
-            None => classic.join_known(caller, join, turn),
-        });
+        self.turn(
+            number,
+            context.now,
+            draft,
+            |classic, turn| match new_member {
+                Some(id) => classic.join_new(caller, join, id, turn),
+                None => classic.join_known(caller, join, turn),
+            },
+        );
     }
 
     /// Makes the group that a first member joins, in the place of a consumer group without members if
@@ -448,7 +462,9 @@ impl Coordinator {
             handled += 1;
             match self.groups.get(&number).map(|group| &group.kind) {
                 Some(Kind::Classic(_)) => {
-                    self.turn(number, now, &mut draft, |classic, turn| classic.due(timer, turn));
+                    self.turn(number, now, &mut draft, |classic, turn| {
+                        classic.due(timer, turn)
+                    });
                 }
                 Some(Kind::Consumer(_)) => {
                     self.consumer_due(context, number, timer, &mut draft);

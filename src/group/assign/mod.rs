@@ -87,7 +87,10 @@ fn check(topics: &BTreeMap<TopicId, i32>, members: &[Subscriber<'_>], assigned: 
         for (topic, index) in partitions.iter() {
             assert!(member.topics.contains(&topic));
             assert!((0..topics[&topic]).contains(&index.0));
-            assert!(given.insert((topic, index)), "{topic:?}-{index} is given twice");
+            assert!(
+                given.insert((topic, index)),
+                "{topic:?}-{index} is given twice"
+            );
         }
     }
     let wanted: BTreeSet<TopicId> = members
@@ -95,6 +98,8 @@ fn check(topics: &BTreeMap<TopicId, i32>, members: &[Subscriber<'_>], assigned: 
         .flat_map(|member| member.topics.iter().copied())
         .collect();
     let wanted = wanted.iter().filter_map(|topic| topics.get(topic));
-    let wanted: usize = wanted.map(|count| usize::try_from(*count).unwrap_or(0)).sum();
+    let wanted: usize = wanted
+        .map(|count| usize::try_from(*count).unwrap_or(0))
+        .sum();
     assert_eq!(given.len(), wanted, "everything that is wanted is given");
 }

@@ -102,13 +102,18 @@ fn members_that_want_the_same_have_the_same_within_one() {
 fn only_what_must_move_does_when_one_joins_or_leaves() {
     let mut draw = Draw(2);
     for _ in 0..100 {
-        let counts: Vec<i32> = (0..draw.below(4) + 1).map(|_| draw.below(30) as i32).collect();
+        let counts: Vec<i32> = (0..draw.below(4) + 1)
+            .map(|_| draw.below(30) as i32)
+            .collect();
         let partitions: usize = counts.iter().map(|count| *count as usize).sum();
         let mut world = World::new(&counts);
         for at in 0..20 {
             let (members, before) = (world.members.len(), world.loads());
             if members > 1 && draw.below(3) == 0 {
-                let id = world.members.keys().nth(draw.below(members as u64) as usize);
+                let id = world
+                    .members
+                    .keys()
+                    .nth(draw.below(members as u64) as usize);
                 let id = id.expect("a member").clone();
                 world.members.remove(&id);
                 assert_eq!(world.assign(Assignor::Uniform), 0, "one left");
@@ -168,7 +173,10 @@ fn each_topic_is_spread_over_the_members() {
     world.assign(Assignor::Uniform);
     for (_, held) in world.members.values() {
         for at in 0..3 {
-            assert!((1..=2).contains(&held.of_topic(topic(at)).len()), "{held:?}");
+            assert!(
+                (1..=2).contains(&held.of_topic(topic(at)).len()),
+                "{held:?}"
+            );
         }
     }
 }
@@ -209,7 +217,9 @@ fn evenest(world: &World) -> usize {
 fn members_that_want_different_topics_share_as_evenly_as_they_can() {
     let mut draw = Draw(3);
     for _ in 0..300 {
-        let counts: Vec<i32> = (0..draw.below(4) + 1).map(|_| draw.below(4) as i32).collect();
+        let counts: Vec<i32> = (0..draw.below(4) + 1)
+            .map(|_| draw.below(4) as i32)
+            .collect();
         let mut world = World::new(&counts);
         for round in 0..3 {
             for at in 0..draw.below(3) + 1 {
@@ -268,14 +278,20 @@ fn ranges_are_cut_alike_in_all_topics() {
     world.assign(Assignor::Range);
     let part = |id: &str, at: usize| -> Vec<i32> {
         let held = &world.members[id].1;
-        held.of_topic(topic(at)).iter().map(|index| index.0).collect()
+        held.of_topic(topic(at))
+            .iter()
+            .map(|index| index.0)
+            .collect()
     };
     for at in [0, 1] {
         assert_eq!(part("a", at), [0, 1]);
         assert_eq!(part("b", at), [2, 3]);
         assert_eq!(part("c", at), [4]);
     }
-    assert_eq!((part("a", 2), part("b", 2), part("c", 2)), (vec![0], vec![1], vec![]));
+    assert_eq!(
+        (part("a", 2), part("b", 2), part("c", 2)),
+        (vec![0], vec![1], vec![])
+    );
 }
 
 #[test]
@@ -315,8 +331,13 @@ fn ranges_are_of_the_members_that_want_the_topic() {
         }
         world.assign(Assignor::Range);
         for topic in world.topics.keys() {
-            let wanting = world.members.values().filter(|(topics, _)| topics.contains(topic));
-            let loads: Vec<usize> = wanting.map(|(_, held)| held.of_topic(*topic).len()).collect();
+            let wanting = world
+                .members
+                .values()
+                .filter(|(topics, _)| topics.contains(topic));
+            let loads: Vec<usize> = wanting
+                .map(|(_, held)| held.of_topic(*topic).len())
+                .collect();
             let (most, least) = (loads.iter().max(), loads.iter().min());
             assert!(most.unwrap_or(&0) - least.unwrap_or(&0) <= 1);
         }

@@ -179,7 +179,14 @@ impl Table {
                     if to == from || came_by.contains_key(&to) {
                         continue;
                     }
-                    came_by.insert(to, Link { giver: at, topic, to });
+                    came_by.insert(
+                        to,
+                        Link {
+                            giver: at,
+                            topic,
+                            to,
+                        },
+                    );
                     reached.push(to);
                     queue.push_back(to);
                     let is_better = best.is_none_or(|best| self.loads[to] < self.loads[best]);

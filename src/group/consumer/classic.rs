@@ -113,8 +113,7 @@ impl Consumer {
             None => plan.find_or_new(id),
         };
         let size_max = usize::try_from(view.config.size_max).unwrap_or(0);
-        is_last_to_change &=
-            view.config.migration.downgrades() && self.members.len() <= size_max;
+        is_last_to_change &= view.config.migration.downgrades() && self.members.len() <= size_max;
         let (subscription, owned) = read_subscription(&join.protocols, view.image)?;
         let profile = profile(&known.profile, join, &subscription);
         let protocol_name = profile
@@ -145,9 +144,8 @@ impl Consumer {
     pub(super) fn sync_classic(&self, sync: &Sync, image: &Image) -> Result<Bytes, ClassicError> {
         let (member, classic) =
             self.classic_speaker(&sync.member, sync.instance.as_deref(), sync.generation)?;
-        let differ = |said: &Option<String>, is: &str| {
-            said.as_deref().is_some_and(|said| said != is)
-        };
+        let differ =
+            |said: &Option<String>, is: &str| said.as_deref().is_some_and(|said| said != is);
         if differ(&sync.protocol_type, CONSUMER)
             || differ(&sync.protocol_name, classic.protocol_name())
         {
@@ -297,5 +295,7 @@ pub(super) fn assignment(partitions: &Partitions, version: i16, image: &Image) -
         user_data: None,
     };
     let bytes = assignment.to_bytes(version);
-    bytes.expect("a version that was read can be written").freeze()
+    bytes
+        .expect("a version that was read can be written")
+        .freeze()
 }

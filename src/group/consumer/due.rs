@@ -1,7 +1,7 @@
 //! Which members time removes from a consumer group.
 
-use super::heartbeat::is_revoking;
 use super::Consumer;
+use super::heartbeat::is_revoking;
 use crate::group::timers::{MemberNumber, Timer};
 use std::sync::Arc;
 

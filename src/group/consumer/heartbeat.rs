@@ -83,16 +83,8 @@ impl Consumer {
         let profile = said_now(&known.profile, beat);
         let owned = beat.owned.as_ref();
         let change = plan.subscribe(id, &known, profile)?;
-        let lookup = self.plan_lookup(
-            &plan,
-            view.image_offset,
-            view.hashes,
-            view.now,
-            view.config,
-        );
-        let raise = plan.group().epoch == 0
-            || change.names
-            || change.regex == Change::Resolved;
+        let lookup = self.plan_lookup(&plan, view.image_offset, view.hashes, view.now, view.config);
+        let raise = plan.group().epoch == 0 || change.names || change.regex == Change::Resolved;
         let seen_topics = plan.look_at_topics(raise, view)?;
         let changed = change.names || change.regex != Change::Nothing;
         let after = plan.lead(id, changed, owned, view)?;

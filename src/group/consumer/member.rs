@@ -81,9 +81,8 @@ impl ClassicProfile {
     /// The version in which it expects its assignment: that of its first protocol's subscription.
     pub(in crate::group) fn version(&self) -> i16 {
         let first = self.protocols.first();
-        let read = first.and_then(|protocol| {
-            ConsumerProtocolSubscription::from_bytes(&protocol.metadata).ok()
-        });
+        let read = first
+            .and_then(|protocol| ConsumerProtocolSubscription::from_bytes(&protocol.metadata).ok());
         read.map_or(0, |(_, version)| version)
     }
 }

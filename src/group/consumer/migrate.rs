@@ -69,7 +69,8 @@ pub(super) fn upgrade(group: &Classic, view: &mut View<'_>) -> Result<Consumer, 
 
 fn check_upgrade(group: &Classic, config: &GroupConfig) -> Result<(), Refusal> {
     let refuse = |why: &str| {
-        let message = format!("The group is a classic one and cannot become a consumer group: {why}.");
+        let message =
+            format!("The group is a classic one and cannot become a consumer group: {why}.");
         Err(Refusal::new(ErrorCode::GROUP_ID_NOT_FOUND, message))
     };
     let size_max = usize::try_from(config.consumer_size_max).unwrap_or(0);
@@ -98,9 +99,9 @@ fn read_assignment(bytes: &Bytes, image: &Image) -> Result<Partitions, Refusal> 
     let (assignment, _) = ConsumerProtocolAssignment::from_bytes(bytes)
         .map_err(|_| not_understood("what its leader has assigned"))?;
     match assignment.user_data {
-        Some(data) if !data.is_empty() => {
-            Err(not_understood("what its leader says besides the assignment"))
-        }
+        Some(data) if !data.is_empty() => Err(not_understood(
+            "what its leader says besides the assignment",
+        )),
         _ => Ok(partitions(&assignment.assigned_partitions, image)),
     }
 }
@@ -136,10 +137,7 @@ impl Consumer {
         let mut left = self.members.iter().filter(|(id, _)| !gone.contains(*id));
         let count = self.members.len() - gone.len();
         let all_are_classic = left.all(|(_, member)| member.profile.classic.is_some());
-        all_are_classic
-            && count > 0
-            && count <= size_max
-            && config.migration.downgrades()
+        all_are_classic && count > 0 && count <= size_max && config.migration.downgrades()
     }
 
     /// The classic group that the members make without those that are gone: each has what it was to

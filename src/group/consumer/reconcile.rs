@@ -54,9 +54,7 @@ impl Consumer {
 
     /// One step to the target: giving up before getting.
     fn approach(&self, now: &Current, epoch: i32, goal: &Goal<'_>) -> Current {
-        let target = goal
-            .target
-            .filter(|topic, _| goal.topics.contains(&topic));
+        let target = goal.target.filter(|topic, _| goal.topics.contains(&topic));
         let kept = now.assigned.and(&target);
         let revoking = now.assigned.without(&target);
         if !revoking.is_empty() && goal.may_use(&revoking) {
@@ -89,9 +87,7 @@ impl Consumer {
 
 /// The member is to give up what it does not want any more, without waiting for another target.
 fn drop_unwanted(now: &Current, goal: &Goal<'_>) -> Current {
-    let assigned = now
-        .assigned
-        .filter(|topic, _| goal.topics.contains(&topic));
+    let assigned = now.assigned.filter(|topic, _| goal.topics.contains(&topic));
     if assigned == now.assigned {
         return now.clone();
     }

@@ -89,9 +89,9 @@ pub(in crate::group) fn record(group: &str, entry: &ConsumerEntry) -> Option<Rec
             encode(&GroupRecord::ConsumerGroupMemberMetadata(key, value))
         }
         ConsumerEntry::TargetEpoch(epoch) => {
-            let value = epoch.map(|assignment_epoch| ConsumerGroupTargetAssignmentMetadataValue {
-                assignment_epoch,
-            });
+            let value = epoch.map(
+                |assignment_epoch| ConsumerGroupTargetAssignmentMetadataValue { assignment_epoch },
+            );
             encode(&GroupRecord::ConsumerGroupTargetAssignmentMetadata(
                 group_key(),
                 value,
@@ -124,7 +124,11 @@ pub(in crate::group) fn record(group: &str, entry: &ConsumerEntry) -> Option<Rec
         ConsumerEntry::Regex(regex, resolved) => {
             let value = resolved.as_ref();
             let value = value.map(|resolved| ConsumerGroupRegularExpressionValue {
-                topics: resolved.topics.iter().map(|name| (&**name).into()).collect(),
+                topics: resolved
+                    .topics
+                    .iter()
+                    .map(|name| (&**name).into())
+                    .collect(),
                 version: resolved.version,
                 timestamp: resolved.timestamp.0,
             });

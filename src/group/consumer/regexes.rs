@@ -182,10 +182,7 @@ impl Consumer {
     }
 
     /// Goes on with the look-up under way. Returns what it has found when it is done.
-    pub(super) fn continue_lookup(
-        &mut self,
-        image: &Image,
-    ) -> Option<Vec<(Arc<str>, Resolved)>> {
+    pub(super) fn continue_lookup(&mut self, image: &Image) -> Option<Vec<(Arc<str>, Resolved)>> {
         let lookup = self.lookup.as_mut()?;
         if !lookup.take_turn(image) {
             return None;
@@ -275,7 +272,9 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        compile(pattern).expect("an expression").is_match(name.as_bytes())
+        compile(pattern)
+            .expect("an expression")
+            .is_match(name.as_bytes())
     }
 
     #[test]

@@ -75,7 +75,9 @@ fn hash_topic(topic: &Topic, image: &Image) -> i64 {
     for (index, partition) in &topic.partitions {
         bytes.extend(index.0.to_le_bytes());
         let brokers = partition.replicas.iter().filter_map(|id| image.broker(*id));
-        let mut racks: Vec<&str> = brokers.filter_map(|broker| broker.rack.as_deref()).collect();
+        let mut racks: Vec<&str> = brokers
+            .filter_map(|broker| broker.rack.as_deref())
+            .collect();
         racks.sort_unstable();
         for rack in racks {
             bytes.extend((rack.encode_utf16().count() as i32).to_le_bytes());
@@ -108,7 +110,10 @@ impl Consumer {
     /// The topics that a member wants and that exist. A regular expression that was not looked up yet
     /// stands for none.
     pub(super) fn wanted(&self, profile: &Profile, image: &Image) -> BTreeSet<TopicId> {
-        let resolved = profile.regex.as_ref().and_then(|regex| self.regexes.get(regex));
+        let resolved = profile
+            .regex
+            .as_ref()
+            .and_then(|regex| self.regexes.get(regex));
         let by_regex = resolved.into_iter().flat_map(|resolved| &resolved.topics);
         let names = profile.topics.iter().chain(by_regex);
         names
@@ -222,6 +227,8 @@ mod tests {
                     replicas: replicas.to_vec(),
                     isr: replicas.to_vec(),
                     leader: replicas[0],
+                    leader_epoch: 0,
+                    partition_epoch: 0,
                     ..Default::default()
                 });
                 image.replay(&partition).expect("a partition");

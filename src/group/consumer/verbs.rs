@@ -51,9 +51,8 @@ impl Coordinator {
             LEAVES | LEAVES_FOR_A_WHILE => self.consumer_leave(context, &beat, draft),
             _ => self.consumer_beat(context, &beat, draft),
         });
-        let reply = done.unwrap_or_else(|refusal| {
-            ConsumerBeat::refused(refusal.code, Some(refusal.message))
-        });
+        let reply = done
+            .unwrap_or_else(|refusal| ConsumerBeat::refused(refusal.code, Some(refusal.message)));
         draft.reply(caller, Reply::ConsumerBeat(reply));
     }
 
@@ -108,11 +107,7 @@ impl Coordinator {
     }
 
     /// The group that a heartbeat is for.
-    fn start(
-        &mut self,
-        context: &Context<'_>,
-        beat: &ConsumerHeartbeat,
-    ) -> Result<Start, Refusal> {
+    fn start(&mut self, context: &Context<'_>, beat: &ConsumerHeartbeat) -> Result<Start, Refusal> {
         let joins = beat.epoch == JOINS;
         let Some(number) = self.find(&beat.group) else {
             return match joins {
@@ -223,12 +218,7 @@ impl Coordinator {
     ) -> Result<(), Refusal> {
         let group = consumer(&self.groups[&number].kind)?;
         if group.downgrades_without(gone, &self.config) {
-            let classic = group.downgrade(
-                gone,
-                context.now.wall,
-                context.image,
-                &mut self.numbers,
-            );
+            let classic = group.downgrade(gone, context.now.wall, context.image, &mut self.numbers);
             let written = encoded(&self.groups[&number].id, &group.end())?;
             match self.become_classic(context, number, classic, written, true, draft) {
                 Ok(()) => return Ok(()),
@@ -384,12 +374,9 @@ impl Coordinator {
         if taken.is_last_to_change {
             let (plan, rebalances) = (taken.plan, taken.topics_changed);
             let nobody = BTreeSet::new();
-            let classic = plan.group().downgrade(
-                &nobody,
-                context.now.wall,
-                context.image,
-                &mut self.numbers,
-            );
+            let classic =
+                plan.group()
+                    .downgrade(&nobody, context.now.wall, context.image, &mut self.numbers);
             let end = plan.group().end();
             let mut written = encoded(&group.id, &plan.finish())?;
             written.extend(encoded(&group.id, &end)?);
@@ -572,11 +559,7 @@ impl Coordinator {
 
     /// The group is loaded: members have their sessions from now on, and the time to give up what they
     /// are to give up.
-    pub(in crate::group) fn consumer_loaded(
-        &mut self,
-        context: &Context<'_>,
-        number: GroupNumber,
-    ) {
+    pub(in crate::group) fn consumer_loaded(&mut self, context: &Context<'_>, number: GroupNumber) {
         let group = &self.groups[&number];
         let session_ms = self.session_ms(context.image, &group.id);
         let Ok(consumer) = consumer(&group.kind) else {
@@ -725,7 +708,10 @@ fn check(beat: &ConsumerHeartbeat, config: &GroupConfig) -> Result<(), Refusal> 
     match Assignor::parse(name).is_some_and(|it| config.consumer_assignors.contains(&it)) {
         true => Ok(()),
         false => {
-            let why = format!("There is no assignor {name} here, but {}.", names.join(", "));
+            let why = format!(
+                "There is no assignor {name} here, but {}.",
+                names.join(", ")
+            );
             Err(Refusal::new(ErrorCode::UNSUPPORTED_ASSIGNOR, why))
         }
     }

@@ -4,8 +4,8 @@ use super::super::coordinator::Fault;
 use super::calls::commit;
 use super::*;
 use crate::wire::{
-    GroupMetadataKey, GroupMetadataMember,
-    GroupMetadataValue, LegacyOffsetCommitValue, OffsetCommitKey,
+    GroupMetadataKey, GroupMetadataMember, GroupMetadataValue, LegacyOffsetCommitValue,
+    OffsetCommitKey,
 };
 
 fn replay(coordinator: &mut Coordinator, record: &GroupRecord<'_>) -> Result<(), Fault> {

@@ -84,7 +84,10 @@ fn offsets_of_topics_that_members_read_stay() {
     let Reply::OffsetsDeleted(deleted) = bench.call(delete) else {
         panic!("another reply")
     };
-    assert_eq!(deleted.topics[0].1[0].1, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
+    assert_eq!(
+        deleted.topics[0].1[0].1,
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
+    );
     assert_eq!(deleted.topics[1].1[0].1, ErrorCode::NONE);
     assert_eq!(bench.offsets(), [("t".to_string(), 0, 5)]);
 }
@@ -121,5 +124,8 @@ fn a_member_that_speaks_the_classic_protocol_commits_by_its_generation() {
     };
     let right = commit(joined.generation);
     assert_eq!(committed(&mut bench, right), ErrorCode::NONE);
-    assert_eq!(committed(&mut bench, commit(7)), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(
+        committed(&mut bench, commit(7)),
+        ErrorCode::ILLEGAL_GENERATION
+    );
 }

@@ -57,7 +57,10 @@ fn clients_of_version_0_are_given_an_id_and_later_ones_bring_theirs() {
         ..joins("", &["t"])
     };
     let id = bench.beats(old).member.expect("an id");
-    assert_eq!(Uuid::parse(&id).map(|id| id.to_string()).as_deref(), Some(&*id));
+    assert_eq!(
+        Uuid::parse(&id).map(|id| id.to_string()).as_deref(),
+        Some(&*id)
+    );
     bench.beats(beat(&id, 1));
     assert_eq!(
         bench.beat(joins("", &["t"])).error,

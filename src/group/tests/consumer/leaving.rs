@@ -101,10 +101,7 @@ fn a_static_member_that_comes_back_wanting_something_else_gets_that() {
     let back = bench.beats(static_join("b", &["u"]));
     assert_eq!(back.assignment, Some(bench.of("u", &[0, 1])));
     // One member out, the other in its place; then what it wants, and what follows from it.
-    assert_eq!(
-        bench.types_since(at),
-        [-8, -7, -5, 5, 7, 8, 5, 3, 7, 6, 8]
-    );
+    assert_eq!(bench.types_since(at), [-8, -7, -5, 5, 7, 8, 5, 3, 7, 6, 8]);
     bench.reload();
     assert_eq!(bench.consumer("g").members().len(), 1);
 }

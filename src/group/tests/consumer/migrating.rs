@@ -3,14 +3,18 @@
 use super::super::calls::commit;
 use super::*;
 use crate::group::config::Migration;
-use crate::wire::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, ConsumerProtocolTopic};
+use crate::wire::{
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, ConsumerProtocolTopic,
+};
 
 /// An assignment as a leader makes it.
 pub(super) fn assigned(topics: &[(&str, &[i32])]) -> Vec<u8> {
-    let topics = topics.iter().map(|(topic, partitions)| ConsumerProtocolTopic {
-        topic: topic.to_string().into(),
-        partitions: partitions.to_vec(),
-    });
+    let topics = topics
+        .iter()
+        .map(|(topic, partitions)| ConsumerProtocolTopic {
+            topic: topic.to_string().into(),
+            partitions: partitions.to_vec(),
+        });
     let assignment = ConsumerProtocolAssignment {
         assigned_partitions: topics.collect(),
         user_data: None,
@@ -56,7 +60,10 @@ fn classic_group(bench: &mut Bench, parts: &[&[i32]]) -> Vec<String> {
         .collect();
     bench.pass_ms(GATHER_MS);
     let joined: Vec<Joined> = tickets.iter().map(|at| bench.joined(*at)).collect();
-    let members: Vec<String> = joined.iter().map(|joined| joined.member.to_string()).collect();
+    let members: Vec<String> = joined
+        .iter()
+        .map(|joined| joined.member.to_string())
+        .collect();
     let Call::Sync(mut call) = sync(&joined[0].leader, joined[0].generation, &[]) else {
         panic!("another call")
     };
@@ -105,20 +112,14 @@ fn a_classic_group_becomes_a_consumer_group_and_its_members_go_on() {
     let new = bench.beats(joins("new", &["t"]));
     assert_eq!((new.epoch, new.assignment), (2, Some(Partitions::new())));
     // The classic group is over; two members; their epoch; what each is to have, and has.
-    assert_eq!(
-        bench.types_since(at)[..9],
-        [-2, 5, 5, 3, 7, 7, 6, 8, 8]
-    );
+    assert_eq!(bench.types_since(at)[..9], [-2, 5, 5, 3, 7, 7, 6, 8, 8]);
     assert_eq!(bench.offsets(), [("t".to_string(), 0, 5)]);
 
     // The classic members hear that they are to join again, give up what the new one is to have, and
     // get the rest.
     let mut kept = Vec::new();
     for (member, owned) in members.iter().zip([[0, 1], [2, 3]]) {
-        assert_eq!(
-            bench.heartbeat(member, 1),
-            ErrorCode::REBALANCE_IN_PROGRESS
-        );
+        assert_eq!(bench.heartbeat(member, 1), ErrorCode::REBALANCE_IN_PROGRESS);
         let joined = rejoin(&mut bench, member, &owned);
         assert_eq!((&*joined.leader, joined.members.len()), ("", 0));
         assert_eq!(joined.protocol_name.as_deref(), Some("range"));
@@ -159,7 +160,10 @@ fn the_last_that_speaks_the_new_protocol_leaves_a_classic_group_behind() {
     bench.beats(beat("new", -1));
     let types = bench.types_since(at);
     assert_eq!(types.last(), Some(&2));
-    assert!(types[..types.len() - 1].iter().all(|kind| *kind < 0), "{types:?}");
+    assert!(
+        types[..types.len() - 1].iter().all(|kind| *kind < 0),
+        "{types:?}"
+    );
     assert_eq!(bench.state("g"), "PreparingRebalance");
     assert_eq!(bench.classic("g").roster().len(), 1);
     let joined = rejoin(&mut bench, &members[0], &[0, 1, 2, 3]);
@@ -438,10 +442,7 @@ fn an_empty_consumer_group_becomes_a_classic_one_when_a_classic_member_joins() {
     let mut bench = Bench::new();
     bench.beats(joins("a", &["t"]));
     bench.beats(beat("a", -1));
-    assert_eq!(
-        bench.heartbeat("a", 1),
-        ErrorCode::UNKNOWN_MEMBER_ID
-    );
+    assert_eq!(bench.heartbeat("a", 1), ErrorCode::UNKNOWN_MEMBER_ID);
     let at = bench.log.len();
     let members = classic_group(&mut bench, &[&[]]);
     assert_eq!(bench.types_since(at)[..4], [-6, -4, -3, 2]);

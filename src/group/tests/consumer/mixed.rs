@@ -282,10 +282,16 @@ fn run(seed: u64) -> (usize, usize) {
         world.step();
     }
     world.come_to_rest();
-    let up = world.clients.iter().filter(|client| client.phase != Phase::Down);
+    let up = world
+        .clients
+        .iter()
+        .filter(|client| client.phase != Phase::Down);
     let up: Vec<&Mixed> = up.collect();
     if !up.is_empty() {
-        assert!(up.iter().all(|client| client.phase == Phase::Member), "{up:#?}");
+        assert!(
+            up.iter().all(|client| client.phase == Phase::Member),
+            "{up:#?}"
+        );
         assert_eq!(world.bench.state("g"), "Stable");
         let owned = up.iter().map(|client| &client.owned);
         let all = owned.fold(Partitions::new(), |all, owned| all.or(owned));

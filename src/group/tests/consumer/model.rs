@@ -143,7 +143,8 @@ impl World {
         let Reply::ConsumerBeat(reply) = self.bench.reply(ticket) else {
             panic!("another reply")
         };
-        let is_lost = reply.error == ErrorCode::NOT_COORDINATOR || (!self.is_calm && self.chance(4));
+        let is_lost =
+            reply.error == ErrorCode::NOT_COORDINATOR || (!self.is_calm && self.chance(4));
         self.counts.lost += usize::from(is_lost);
         (!is_lost).then_some(reply)
     }
@@ -256,7 +257,12 @@ impl World {
     fn change_topics(&mut self) {
         let topic = TOPICS[self.below(TOPICS.len())];
         self.counts.topics += 1;
-        match self.bench.image.topic(topic).map(|topic| topic.partitions.len()) {
+        match self
+            .bench
+            .image
+            .topic(topic)
+            .map(|topic| topic.partitions.len())
+        {
             None => {
                 let partitions = self.below(6) as i32 + 1;
                 self.bench.add_topic(topic, partitions);
@@ -279,7 +285,10 @@ impl World {
         }
         let mut targets = Partitions::new();
         for (id, target) in group.target() {
-            assert!(!target.overlap(&targets), "{id} is to have what another one is");
+            assert!(
+                !target.overlap(&targets),
+                "{id} is to have what another one is"
+            );
             targets = targets.or(target);
         }
         for client in self.clients.iter().filter(|client| client.is_up) {
@@ -301,9 +310,11 @@ impl World {
             let mut entries = entries.iter();
             entries.any(|entry| matches!(entry, ConsumerEntry::Regex(name, _) if name == regex))
         };
-        let mut regexes = group.members().values().filter_map(|member| member.profile.regex.as_ref());
-        let is_computed =
-            group.epoch() == group.target_epoch() && regexes.all(is_known);
+        let mut regexes = group
+            .members()
+            .values()
+            .filter_map(|member| member.profile.regex.as_ref());
+        let is_computed = group.epoch() == group.target_epoch() && regexes.all(is_known);
         if all_want_the_same && is_computed && group.target().len() == group.members().len() {
             let loads = || group.target().values().map(Partitions::len);
             let (most, least) = (loads().max().unwrap_or(0), loads().min().unwrap_or(0));

@@ -11,7 +11,10 @@ fn a_partition_is_given_when_its_owner_has_given_it_up() {
     let mut bench = Bench::new();
     bench.add_topic("t", 4);
     let all = bench.of("t", &[0, 1, 2, 3]);
-    assert_eq!(bench.beats(joins("a", &["t"])).assignment, Some(all.clone()));
+    assert_eq!(
+        bench.beats(joins("a", &["t"])).assignment,
+        Some(all.clone())
+    );
     let b = bench.beats(joins("b", &["t"]));
     assert_eq!((b.epoch, b.assignment), (2, Some(Partitions::new())));
     assert_eq!(bench.state("g"), "Reconciling");
@@ -51,10 +54,7 @@ fn who_does_not_give_up_in_time_is_removed() {
     }
     assert_eq!(bench.consumer("g").members().len(), 2);
     bench.pass_ms(3_000);
-    assert_eq!(
-        bench.beat(beat("a", 1)).error,
-        ErrorCode::UNKNOWN_MEMBER_ID
-    );
+    assert_eq!(bench.beat(beat("a", 1)).error, ErrorCode::UNKNOWN_MEMBER_ID);
     let all = bench.of("t", &[0, 1, 2, 3]);
     assert_eq!(bench.beats(beat("b", 2)).assignment, Some(all));
 }

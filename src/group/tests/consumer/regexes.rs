@@ -22,9 +22,13 @@ fn wants_now(member: &str, epoch: i32, regex: &str) -> ConsumerHeartbeat {
 fn resolved(bench: &Bench, regex: &str) -> Option<Vec<String>> {
     let entries = bench.consumer("g").entries();
     entries.into_iter().find_map(|entry| match entry {
-        ConsumerEntry::Regex(name, Some(resolved)) if &*name == regex => {
-            Some(resolved.topics.iter().map(|name| name.to_string()).collect())
-        }
+        ConsumerEntry::Regex(name, Some(resolved)) if &*name == regex => Some(
+            resolved
+                .topics
+                .iter()
+                .map(|name| name.to_string())
+                .collect(),
+        ),
         _ => None,
     })
 }
@@ -36,7 +40,10 @@ fn an_expression_is_looked_up_beside_and_then_assigned() {
         bench.add_topic(topic, 1);
     }
     let reply = bench.beats(wants("a", "foo.*"));
-    assert_eq!((reply.epoch, reply.assignment), (1, Some(Partitions::new())));
+    assert_eq!(
+        (reply.epoch, reply.assignment),
+        (1, Some(Partitions::new()))
+    );
     assert_eq!(resolved(&bench, "foo.*"), None);
     let at = bench.log.len();
     bench.pass_ms(10);

@@ -20,10 +20,16 @@ fn partitions_that_are_added_are_assigned_with_the_next_heartbeat() {
 fn a_topic_that_is_wanted_before_it_is_there_is_assigned_when_it_is() {
     let mut bench = Bench::new();
     let reply = bench.beats(joins("a", &["t"]));
-    assert_eq!((reply.epoch, reply.assignment), (1, Some(Partitions::new())));
+    assert_eq!(
+        (reply.epoch, reply.assignment),
+        (1, Some(Partitions::new()))
+    );
     bench.add_topic("t", 1);
     let reply = bench.beats(beat("a", 1));
-    assert_eq!((reply.epoch, reply.assignment), (2, Some(bench.of("t", &[0]))));
+    assert_eq!(
+        (reply.epoch, reply.assignment),
+        (2, Some(bench.of("t", &[0])))
+    );
 }
 
 #[test]
@@ -47,7 +53,10 @@ fn a_topic_that_is_deleted_is_given_up_and_one_made_again_is_another_one() {
     converge(&mut bench, &mut clients);
     bench.remove_topic("t");
     let reply = bench.beats(owns("a", 1, &clients[0].owned));
-    assert_eq!((reply.epoch, reply.assignment), (1, Some(Partitions::new())));
+    assert_eq!(
+        (reply.epoch, reply.assignment),
+        (1, Some(Partitions::new()))
+    );
     let reply = bench.beats(owns("a", 1, &Partitions::new()));
     assert_eq!(reply.epoch, 2);
     let after = bench.add_topic("t", 2);
