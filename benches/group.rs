@@ -1,130 +1,190 @@
-//! Consumer groups by the clock. `cargo bench --bench group`.
+//! The group coordinator by the clock, with as many groups and members as a large cluster has in all.
+//! `cargo bench --bench group`.
 
 use divan::{Bencher, black_box};
 use millstream::group::{
-    Call, ConsumerBeat, ConsumerHeartbeat, Context, Coordinator, GroupConfig, Partitions, Reply,
+    Call, Commit, CommitPartition, CommitTopic, Context, Coordinator, GroupConfig, Heartbeat, Join,
+    Protocol, Reply, Sync,
 };
 use millstream::metadata::Image;
-use millstream::types::{Now, Offset, ReturnTo, ShardId, Timestamp, Uuid};
-use millstream::wire::{MetadataRecord, PartitionRecord, TopicRecord};
+use millstream::types::{
+    LeaderEpoch, Now, Offset, PartitionIndex, ReturnTo, ShardId, Timestamp, TopicId,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-const MEMBERS: usize = 100;
-const TOPICS: u128 = 100;
-const PARTITIONS: i32 = 100;
 
 fn main() {
     divan::main();
 }
 
-/// A group of 100 members that share 10,000 partitions.
-struct Group {
+/// Groups, and members of each: up to 100,000 members.
+#[allow(dead_code)]
+const SIZES: [(usize, usize); 3] = [(1, 20), (2_000, 50), (10, 10_000)];
+
+struct Bench {
     coordinator: Coordinator,
     image: Image,
-    wanted: Vec<String>,
+    now_us: u64,
+    tickets: u64,
+    /// Group and id.
+    members: Vec<(String, String)>,
 }
 
-impl Group {
-    fn new(assignor: &str) -> Group {
-        let mut image = Image::new();
-        for at in 0..TOPICS {
-            let topic_id = Uuid((at + 1).to_be_bytes());
-            let name = format!("topic-{at}").into();
-            let topic = MetadataRecord::Topic(TopicRecord { name, topic_id });
-            image.replay(&topic).expect("a topic");
-            for partition_id in 0..PARTITIONS {
-                let partition = MetadataRecord::Partition(PartitionRecord {
-                    partition_id,
-                    topic_id,
-                    replicas: vec![1],
-                    isr: vec![1],
-                    leader: 1,
-                    leader_epoch: 0,
-                    partition_epoch: 0,
-                    ..Default::default()
-                });
-                image.replay(&partition).expect("a partition");
+impl Bench {
+    /// Stable groups.
+    fn new(groups: usize, members: usize) -> Bench {
+        let mut bench = Bench {
+            image: Image::new(),
+            now_us: 0,
+            tickets: 0,
+            members: Vec::new(),
+            coordinator: Coordinator::new(Arc::new(GroupConfig {
+                batch_bytes_max: 1 << 30,
+                ..GroupConfig::default()
+            })),
+        };
+        bench.context(|coordinator, context| coordinator.loaded(context));
+        for group in 0..groups {
+            for _ in 0..members {
+                bench.call(Call::Join(Join {
+                    group: format!("group-{group}"),
+                    member: String::new(),
+                    instance: None,
+                    client_id: "client".to_string(),
+                    client_host: "/10.0.0.1".to_string(),
+                    session_timeout_ms: 1_800_000,
+                    rebalance_timeout_ms: 300_000,
+                    protocol_type: "consumer".to_string(),
+                    protocols: vec![Protocol {
+                        name: "range".to_string(),
+                        metadata: vec![0; 100].into(),
+                    }],
+                    reason: None,
+                    requires_member_id: false,
+                    supports_skipping_assignment: false,
+                }));
             }
         }
-        let wanted = image.topics().map(|topic| topic.name.clone()).collect();
-        let mut group = Group {
-            coordinator: Coordinator::new(Arc::new(GroupConfig::default())),
-            image,
-            wanted,
-        };
-        for at in 0..MEMBERS {
-            group.join(&format!("member-{at}"), assignor);
+        let mut joined: BTreeMap<String, String> = BTreeMap::new();
+        for _ in 0..10 {
+            bench.now_us += 3_000_000;
+            for (_, reply) in bench.time() {
+                if let Reply::Joined(reply) = reply {
+                    let everybody = reply.members.iter().map(|member| member.member.to_string());
+                    let leader = reply.leader.to_string();
+                    joined.extend(everybody.map(|member| (member, leader.clone())));
+                }
+            }
         }
-        group
+        assert_eq!(joined.len(), groups * members);
+        bench.members = bench.groups_of(joined);
+        bench
     }
 
-    fn call(&mut self, beat: ConsumerHeartbeat) -> ConsumerBeat {
+    /// Everybody syncs, which shows whose group it is: members of one group have one leader.
+    fn groups_of(&mut self, joined: BTreeMap<String, String>) -> Vec<(String, String)> {
+        let mut group_of: BTreeMap<String, String> = BTreeMap::new();
+        for listed in self.coordinator.list(&Default::default()) {
+            let described = self.call(Call::Describe(millstream::group::Describe {
+                group: listed.group.to_string(),
+                knows_group_id_not_found: true,
+            }));
+            for (_, reply) in described {
+                if let Reply::Described(described) = reply {
+                    for member in described.members {
+                        group_of.insert(member.member.to_string(), listed.group.to_string());
+                    }
+                }
+            }
+        }
+        let leaders: std::collections::BTreeSet<&String> = joined.values().collect();
+        for leader in leaders {
+            self.call(Call::Sync(Sync {
+                group: group_of[leader].clone(),
+                member: leader.clone(),
+                instance: None,
+                generation: 1,
+                protocol_type: None,
+                protocol_name: None,
+                assignments: Vec::new(),
+            }));
+        }
+        let members = group_of.into_iter();
+        members.map(|(member, group)| (group, member)).collect()
+    }
+
+    fn context<R>(&mut self, act: impl FnOnce(&mut Coordinator, &mut Context<'_>) -> R) -> R {
+        self.tickets += 1;
+        let tickets = self.tickets;
         let mut context = Context {
             now: Now {
-                monotonic_us: 1,
-                wall: Timestamp(1),
+                monotonic_us: self.now_us,
+                wall: Timestamp(self.now_us as i64 / 1000),
             },
             image: &self.image,
-            image_offset: Offset(1),
-            random: &mut || [1; 16],
+            image_offset: Offset(0),
+            random: &mut || u128::from(tickets).to_le_bytes(),
         };
+        act(&mut self.coordinator, &mut context)
+    }
+
+    fn call(&mut self, call: Call) -> Vec<(ReturnTo, Reply)> {
         let caller = ReturnTo {
             shard: ShardId(0),
-            ticket: 1,
+            ticket: self.tickets,
         };
-        let call = Call::ConsumerHeartbeat(beat);
-        let mut step = self.coordinator.handle(&mut context, caller, call);
-        match step.replies.pop() {
-            Some((_, Reply::ConsumerBeat(beat))) => beat,
-            other => panic!("{other:?}"),
-        }
+        self.context(|coordinator, context| coordinator.handle(context, caller, call).replies)
     }
 
-    fn join(&mut self, member: &str, assignor: &str) -> ConsumerBeat {
-        let join = ConsumerHeartbeat {
-            rebalance_timeout_ms: Some(60_000),
-            topics: Some(self.wanted.clone()),
-            assignor: Some(assignor.to_string()),
-            owned: Some(Partitions::new()),
-            ..beat(member, 0)
-        };
-        self.call(join)
+    fn time(&mut self) -> Vec<(ReturnTo, Reply)> {
+        self.context(|coordinator, context| coordinator.handle_timeout(context).replies)
     }
 }
 
-fn beat(member: &str, epoch: i32) -> ConsumerHeartbeat {
-    ConsumerHeartbeat {
-        group: "group".to_string(),
-        member: member.to_string(),
-        epoch,
-        instance: None,
-        rack: None,
-        rebalance_timeout_ms: None,
-        topics: None,
-        regex: None,
-        assignor: None,
-        owned: None,
-        client_id: "client".to_string(),
-        client_host: "/127.0.0.1".to_string(),
-        makes_its_id: true,
-    }
-}
-
-/// One more member joins, whereupon everything is assigned anew, and leaves again.
-#[divan::bench(args = ["uniform", "range"])]
-fn join_and_leave(bencher: Bencher<'_, '_>, assignor: &str) {
-    let mut group = Group::new(assignor);
+/// A heartbeat of one member among all.
+#[divan::bench(args = SIZES, sample_count = 10)]
+fn heartbeat(bencher: Bencher<'_, '_>, (groups, members): (usize, usize)) {
+    let mut bench = Bench::new(groups, members);
+    let mut at = 0;
     bencher.bench_local(|| {
-        black_box(group.join("one-more", assignor));
-        black_box(group.call(beat("one-more", -1)))
+        at = (at + 7919) % bench.members.len();
+        bench.now_us += 1;
+        let (group, member) = bench.members[at].clone();
+        black_box(bench.call(Call::Heartbeat(Heartbeat {
+            group,
+            member,
+            instance: None,
+            generation: 1,
+        })))
     });
 }
 
-/// A heartbeat of a member that has what it is to have.
-#[divan::bench]
-fn heartbeat(bencher: Bencher<'_, '_>) {
-    let mut group = Group::new("uniform");
-    let joined = group.join("one-more", "uniform");
-    let epoch = joined.epoch;
-    bencher.bench_local(|| black_box(group.call(beat("one-more", epoch))));
+/// A commit of one partition by one member among all.
+#[divan::bench(args = SIZES, sample_count = 10)]
+fn commit(bencher: Bencher<'_, '_>, (groups, members): (usize, usize)) {
+    let mut bench = Bench::new(groups, members);
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at = (at + 7919) % bench.members.len();
+        bench.now_us += 1;
+        let (group, member) = bench.members[at].clone();
+        black_box(bench.call(Call::Commit(Commit {
+            group,
+            member,
+            instance: None,
+            generation: 1,
+            retention_ms: None,
+            knows_member_epochs: true,
+            topics: vec![CommitTopic {
+                name: "a-topic".to_string(),
+                id: TopicId::ZERO,
+                partitions: vec![CommitPartition {
+                    index: PartitionIndex(at as i32 % 100),
+                    offset: Offset(at as i64),
+                    leader_epoch: LeaderEpoch(0),
+                    metadata: None,
+                }],
+            }],
+        })))
+    });
 }

@@ -114,6 +114,13 @@ pub const REQUEST_BYTE_COST_NS: f64 = 1.0;
 /// moves to memory of its own.
 pub const REPLY_BYTES_USUAL: usize = 1024;
 
+/// Memory of answered fetches that a shard keeps for those to come (about 600 bytes each): as many as wait
+/// at a time on a busy shard, so that a fetch allocates nothing.
+pub const SPARE_FETCHES_MAX: usize = 1024;
+
+/// Buffers for headers of batches that a shard keeps (8 KiB each): as many look-ups as read at a time.
+pub const SPARE_HEADER_BUFFERS_MAX: usize = 64;
+
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
 
@@ -123,7 +130,7 @@ pub const MAIL_PER_ROUND: usize = 256;
 pub const HISTOGRAM_DIVISION_BITS: u32 = 7;
 
 /// Keys of Kafka's APIs are below this; a request of a greater one is not counted by itself.
-pub const API_KEYS: usize = 128;
+pub const API_KEYS: usize = 126;
 
 /// Versions of an API are below this; greater ones are counted as the last.
 pub const API_VERSIONS: usize = 32;

@@ -1,14 +1,15 @@
 //! A broker without a kernel: its workers on one thread, every operation done at once and in memory.
 //!
 //! What runs between an event and the operations it leads to is the broker's own work and nothing
-//! else, so its instructions and its allocations can be counted to the last one. Partition data goes
-//! nowhere ("appended"), sends go to a counter, receives come from bytes that the bench has laid
-//! ready; files that are made and read at start lie in a temporary directory.
+//! else, so its instructions and its allocations can be counted to the last one. Sends go to a
+//! counter, receives come from bytes that the bench has laid ready; files lie in a temporary directory.
 
 use bytes::BytesMut;
 use millstream::api::Endpoint;
 use millstream::config::BrokerConfig;
-use millstream::io::{Closer, Completion, Interest, Operation, Outcome, Socket, Task as _, Token};
+use millstream::io::{
+    Closer, Completion, Disk as _, Interest, Operation, Outcome, Socket, Task as _, Token,
+};
 use millstream::server::{Event, Listening, Progress, Worker, boot};
 use millstream::shard::{Mail, Outbox, owner_of};
 use millstream::store::{Task, TaskOutcome};
@@ -236,26 +237,49 @@ impl Machine {
                 }
                 Outcome::Sent(Ok(bytes))
             }
-            Operation::SendFile { range, .. } => Outcome::SentFile(Ok(Some(range.length as usize))),
+            Operation::SendFile { socket, range, .. } => {
+                let wire = self.sockets.get_mut(&socket.number()).expect("it is there");
+                if wire.keeps_output {
+                    let from = wire.output.len();
+                    wire.output.resize(from + range.length as usize, 0);
+                    let into = &mut wire.output[from..];
+                    let read = self.files.read_at(&range.file, range.position, into);
+                    assert_eq!(read.expect("it is there"), into.len());
+                }
+                Outcome::SentFile(Ok(Some(range.length as usize)))
+            }
             Operation::Fill { .. } => Outcome::Filled(Ok(None)),
             Operation::Drain { .. } => unreachable!("no pipe was filled"),
             Operation::Shutdown { .. } => Outcome::ShutDown,
-            Operation::Append { pieces, .. } => {
-                let bytes = pieces.len();
+            Operation::Append {
+                file,
+                position,
+                pieces,
+            } => {
+                let mut at = position;
+                for chunk in pieces.chunks() {
+                    let written = self.files.write_at(&file, at, chunk);
+                    assert_eq!(written.expect("there is room"), chunk.len());
+                    at += chunk.len() as u64;
+                }
                 Outcome::Appended {
+                    result: Ok(pieces.len()),
                     pieces,
-                    result: Ok(bytes),
                     took_ns: 1_500,
                 }
             }
             Operation::Read {
-                length, mut buffer, ..
+                file,
+                position,
+                length,
+                mut buffer,
+                ..
             } => {
-                buffer.resize(buffer.len() + length, 0);
-                Outcome::Read {
-                    buffer,
-                    result: Ok(length),
-                }
+                let from = buffer.len();
+                buffer.resize(from + length, 0);
+                let result = self.files.read_at(&file, position, &mut buffer[from..]);
+                buffer.truncate(from + *result.as_ref().expect("it is there"));
+                Outcome::Read { buffer, result }
             }
             Operation::Task(task) => Outcome::Done(task.run(&self.files)),
         };

@@ -34,7 +34,7 @@ pub(super) fn begin(
         .image
         .topics()
         .filter(|_| asked.is_empty())
-        .map(|topic| topic.name.as_str());
+        .map(|topic| &*topic.name);
     let names = all.chain(asked.iter().copied());
     let mut page = Page {
         left: request
@@ -126,12 +126,10 @@ impl<'a> Page<'a> {
             })
             .collect();
         self.left -= partitions.len();
-        self.next = from_there
-            .next()
-            .map(|(index, _)| (topic.name.as_str(), index.0));
+        self.next = from_there.next().map(|(index, _)| (&*topic.name, index.0));
         self.topics.push(DescribeTopicPartitionsTopicResponse {
             error_code: ErrorCode::NONE,
-            name: Some(topic.name.as_str().into()),
+            name: Some(topic.name.as_ref().into()),
             topic_id: topic.id,
             is_internal: is_internal(&topic.name),
             partitions,

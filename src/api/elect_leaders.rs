@@ -47,7 +47,7 @@ pub(super) fn begin(
                 }
             });
             ElectLeadersTopicResult {
-                topic: topic.name.as_str().into(),
+                topic: topic.name.as_ref().into(),
                 partition_result: results.collect(),
             }
         });

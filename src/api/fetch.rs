@@ -11,6 +11,7 @@ use super::{Context, Event, Head, Pending, Progress, WatchAsk, by_owner, partiti
 use crate::io::{FileRange, Pieces};
 use crate::limits;
 use crate::log::Isolation;
+use crate::metadata::Image;
 use crate::net::{Part, Parts, Reply};
 use crate::shard::{Answer, Ask, ReadPart, ReadResult};
 use crate::types::{Few, LeaderEpoch, Offset, ShardId, TopicId};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// A fetch that waits.
 pub struct Fetch {
     head: Head,
-    parts: Vec<FetchPart>,
+    parts: Few<FetchPart>,
     bytes_max: u64,
     bytes_min: u64,
     isolation: Isolation,
@@ -43,6 +44,32 @@ pub struct Fetch {
     charging: Option<Charging>,
     /// Bytes of each topic in an answer that may yet be held back; without a quota they count at once.
     sent: Option<Vec<(TopicId, u64)>>,
+}
+
+/// The memory of fetches that are answered, for those to come.
+#[derive(Default)]
+#[allow(clippy::vec_box)] // the boxes are what is kept
+pub struct SpareFetches(Vec<Box<Fetch>>);
+
+impl SpareFetches {
+    fn place(&mut self, fetch: Fetch) -> Box<Fetch> {
+        match self.0.pop() {
+            Some(mut spare) => {
+                *spare = fetch;
+                spare
+            }
+            None => Box::new(fetch),
+        }
+    }
+
+    fn take_back(&mut self, mut fetch: Box<Fetch>) {
+        if self.0.len() < limits::SPARE_FETCHES_MAX {
+            // They hold files open.
+            fetch.parts.clear();
+            fetch.parts.shrink_to_fit();
+            self.0.push(fetch);
+        }
+    }
 }
 
 /// An answer whose bytes are being counted.
@@ -64,7 +91,7 @@ pub(super) fn begin(
     frame: Pieces,
 ) -> Result<Progress, DecodeError> {
     let request: FetchRequest<'_> = head.decode(&frame)?;
-    let wanted = wanted(head, &request);
+    let wanted = wanted(context.image, head, &request);
     let (session_id, incremental, wanted) = match enter_session(context, head, &request, wanted) {
         Ok(entered) => entered,
         Err(error) => {
@@ -92,7 +119,7 @@ pub(super) fn begin(
         });
     let parts = parts.collect();
     let max_wait_us = request.max_wait_ms.max(0) as u64 * 1000;
-    let mut fetch = Box::new(Fetch {
+    let mut fetch = context.spare_fetches.place(Fetch {
         head: *head,
         parts,
         bytes_max,
@@ -114,10 +141,10 @@ pub(super) fn begin(
 }
 
 /// What the request names, in its order.
-fn wanted(head: &Head, request: &FetchRequest<'_>) -> Vec<(Key, Wanted)> {
-    let mut wanted = Vec::new();
+fn wanted(image: &Image, head: &Head, request: &FetchRequest<'_>) -> Few<(Key, Wanted)> {
+    let mut wanted = Few::new();
     for topic in &request.topics {
-        let name: Arc<str> = Arc::from(if head.version < 13 { &*topic.topic } else { "" });
+        let name = name_of(image, head, &topic.topic);
         for partition in &topic.partitions {
             let key = Key {
                 topic: name.clone(),
@@ -135,6 +162,17 @@ fn wanted(head: &Head, request: &FetchRequest<'_>) -> Vec<(Key, Wanted)> {
     wanted
 }
 
+/// The name that a key has: none where topics have ids, and the image's own where it has one.
+fn name_of(image: &Image, head: &Head, name: &str) -> Arc<str> {
+    match head.version {
+        13.. => Arc::default(),
+        _ => match image.topic(name) {
+            Some(topic) => topic.name.clone(),
+            None => name.into(),
+        },
+    }
+}
+
 /// Opens, continues or closes the fetch session; returns its id, whether the answer is incremental,
 /// and all that is to be fetched.
 #[allow(clippy::type_complexity)]
@@ -142,8 +180,8 @@ fn enter_session(
     context: &mut Context<'_>,
     head: &Head,
     request: &FetchRequest<'_>,
-    wanted: Vec<(Key, Wanted)>,
-) -> Result<(i32, bool, Vec<(Key, Wanted)>), ErrorCode> {
+    wanted: Few<(Key, Wanted)>,
+) -> Result<(i32, bool, Few<(Key, Wanted)>), ErrorCode> {
     let session = &mut *context.session;
     match request.session_epoch {
         FINAL_EPOCH => {
@@ -178,7 +216,7 @@ fn enter_session(
             }
             open.update(wanted);
             open.forget(request.forgotten_topics_data.iter().flat_map(|topic| {
-                let name: Arc<str> = Arc::from(if head.version < 13 { &*topic.topic } else { "" });
+                let name = name_of(context.image, head, &topic.topic);
                 topic.partitions.iter().map(move |partition| Key {
                     topic: name.clone(),
                     topic_id: topic.topic_id,
@@ -345,6 +383,7 @@ impl Fetch {
         };
         if !throttle::fetched(context, reply.len()) {
             self.leaves(context);
+            context.spare_fetches.take_back(self);
             return Progress::Reply(reply);
         }
         self.charging = Some(Charging { reply, session });
@@ -386,7 +425,7 @@ impl Fetch {
         context.metrics.fetched(self.began_us, context.now);
         let mut left = self.bytes_max;
         let mut is_first = true;
-        let mut ranges: Vec<FileRange> = Vec::new();
+        let mut ranges: Few<FileRange> = Few::new();
         let mut topics: Few<FetchTopicResponse<'_>> = Few::new();
         for part in &self.parts {
             let state = part.state();

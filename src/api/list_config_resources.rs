@@ -48,7 +48,12 @@ pub(super) fn begin(
                 resources.extend(active.map(|broker| item(broker.id.to_string())));
             }
             Resource::TOPIC => {
-                resources.extend(context.image.topics().map(|topic| item(topic.name.clone())));
+                resources.extend(
+                    context
+                        .image
+                        .topics()
+                        .map(|topic| item(topic.name.to_string())),
+                );
             }
             _ => {
                 let set = context.image.configs().map(|(resource, _)| resource);

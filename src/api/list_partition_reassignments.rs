@@ -57,7 +57,7 @@ fn moves(
         })
     });
     OngoingTopicReassignment {
-        name: topic.name.as_str().into(),
+        name: topic.name.as_ref().into(),
         partitions: partitions.collect(),
     }
 }

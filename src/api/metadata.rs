@@ -203,7 +203,7 @@ fn topic_response(topic: &Topic, operations: i32) -> MetadataTopicResponse<'_> {
         });
     MetadataTopicResponse {
         error_code: ErrorCode::NONE,
-        name: Some(topic.name.as_str().into()),
+        name: Some(topic.name.as_ref().into()),
         topic_id: topic.id,
         is_internal: is_internal(&topic.name),
         partitions: partitions.collect(),

@@ -39,7 +39,7 @@ impl MetadataCache {
         let (_, frame) = answers.find(|(of, _)| *of == key)?;
         let mut own = BytesMut::from(&frame[..OWN_BYTES]);
         own[4..].copy_from_slice(&head.correlation_id.to_be_bytes());
-        let parts = Parts::from([
+        let parts = Parts::from_iter([
             Part::Bytes(own.freeze()),
             Part::Bytes(frame.slice(OWN_BYTES..)),
         ]);

@@ -40,6 +40,7 @@ mod throttle;
 mod unregister_broker;
 mod update_features;
 
+pub use fetch::SpareFetches;
 pub use metadata_cache::MetadataCache;
 pub use pending::{Event, Pending};
 pub use session::{Endpoint, Identity, Session};
@@ -308,6 +309,8 @@ pub struct Context<'a> {
     pub shards: u16,
     /// Metadata answers that this shard has encoded.
     pub metadata_cache: &'a mut MetadataCache,
+    /// Memory of fetches that this shard has answered.
+    pub spare_fetches: &'a mut SpareFetches,
     /// How long requests take on this shard now, as a multiple of [`expected_ns`].
     pub slowness: f64,
     /// The shard's memory for bytes that come and go.

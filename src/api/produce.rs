@@ -5,7 +5,7 @@ use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
 use crate::batch;
 use crate::io::Pieces;
 use crate::metadata::Topic;
-use crate::shard::{Ask, ProduceAsk, ProducePart, Produced};
+use crate::shard::{Ask, ProduceAsk, ProducePart, Produced, WhyRefused};
 use crate::types::{Few, PartitionId, Uuid};
 use crate::wire::{
     DecodeError, ErrorCode, ProducePartitionResponse, ProduceRecordError, ProduceRequest,
@@ -131,7 +131,10 @@ pub(super) fn begin(
         let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         for refused in &mut produced {
             *refused = Some(Produced {
-                message: Some(error.message().to_owned()),
+                why: Some(Box::new(WhyRefused {
+                    message: error.message().to_owned(),
+                    ..Default::default()
+                })),
                 ..Produced::refused(error)
             });
         }
@@ -225,21 +228,21 @@ impl Produce {
 }
 
 fn response(index: i32, produced: &Produced) -> ProducePartitionResponse<'_> {
+    let why = produced.why.as_deref();
+    let records = why.into_iter().flat_map(|why| &why.records);
     ProducePartitionResponse {
         index,
         error_code: produced.error,
         base_offset: produced.base.0,
         log_append_time_ms: produced.append_time.0,
         log_start_offset: produced.log_start.0,
-        record_errors: produced
-            .record_errors
-            .iter()
+        record_errors: records
             .map(|(index, message)| ProduceRecordError {
                 batch_index: *index,
                 batch_index_error_message: Some(message.as_str().into()),
             })
             .collect(),
-        error_message: produced.message.as_deref().map(Into::into),
+        error_message: why.map(|why| why.message.as_str().into()),
         ..Default::default()
     }
 }

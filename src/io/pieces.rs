@@ -8,15 +8,19 @@ use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Bytes in parts, in order. Most have one part, which needs no memory of its own.
+/// Bytes in parts, in order. Most have one part, which needs no memory of its own; the others stand
+/// elsewhere, because this is moved through every stage of a produce.
 ///
 /// Invariant: without a first part there are no others, and no part is empty.
 #[derive(Default)]
 pub struct Pieces {
     first: Option<BytesMut>,
-    rest: VecDeque<BytesMut>,
+    #[allow(clippy::box_collection)] // a word instead of four
+    rest: Option<Box<VecDeque<BytesMut>>>,
     length: usize,
 }
+
+const _: () = assert!(size_of::<Pieces>() == 48);
 
 impl Pieces {
     /// No bytes.
@@ -42,15 +46,16 @@ impl Pieces {
         self.length += part.len();
         match self.first {
             None => self.first = Some(part),
-            Some(_) => self.rest.push_back(part),
+            Some(_) => self.rest.get_or_insert_default().push_back(part),
         }
     }
 
     /// Adds all parts of `other` at the end.
     pub fn append(&mut self, other: Pieces) {
         other.first.into_iter().for_each(|part| self.push(part));
-        self.length += other.rest.iter().map(BytesMut::len).sum::<usize>();
-        self.rest.extend(other.rest);
+        if let Some(rest) = other.rest {
+            rest.into_iter().for_each(|part| self.push(part));
+        }
     }
 
     /// The parts, in order.
@@ -59,17 +64,21 @@ impl Pieces {
     }
 
     fn parts(&self) -> impl Iterator<Item = &BytesMut> + Clone {
-        self.first.iter().chain(&self.rest)
+        self.first
+            .iter()
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     /// How many parts.
     pub fn chunk_count(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
+        usize::from(self.first.is_some()) + rest
     }
 
     /// The last part, for a receiver that goes on filling it; `push` what remains of it back.
     pub fn pop_last(&mut self) -> Option<BytesMut> {
-        let part = self.rest.pop_back().or_else(|| self.first.take())?;
+        let rest = self.rest.as_mut().and_then(|rest| rest.pop_back());
+        let part = rest.or_else(|| self.first.take())?;
         self.length -= part.len();
         Some(part)
     }
@@ -102,8 +111,10 @@ impl Pieces {
         let mut behind = Pieces::new();
         if count == 0 {
             std::mem::swap(self, &mut behind);
-        } else if count <= self.rest.len() {
-            let rest = self.rest.split_off(count - 1);
+        } else if let Some(rest) = &mut self.rest
+            && count <= rest.len()
+        {
+            let rest = rest.split_off(count - 1);
             rest.into_iter().for_each(|part| behind.push(part));
             self.length -= behind.length;
         }
@@ -112,7 +123,7 @@ impl Pieces {
 
     /// Takes the first part out, which is there; `length` still counts it.
     fn pop_first(&mut self) -> BytesMut {
-        let next = self.rest.pop_front();
+        let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
         std::mem::replace(&mut self.first, next).expect("a first part")
     }
 
@@ -171,7 +182,8 @@ impl Pieces {
         );
         let mut at = 0;
         let mut skip = position;
-        for part in self.first.iter_mut().chain(&mut self.rest) {
+        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
+        for part in self.first.iter_mut().chain(rest) {
             if skip >= part.len() {
                 skip -= part.len();
                 continue;

@@ -64,13 +64,6 @@ impl Epochs {
         self.entries.last().map(|entry| entry.epoch)
     }
 
-    /// Where this epoch begins, if it is known.
-    pub fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
-        let at = self.entries.partition_point(|entry| entry.epoch < epoch);
-        let entry = self.entries.get(at)?;
-        (entry.epoch == epoch).then_some(entry.start)
-    }
-
     /// The epoch that wrote `offset`.
     pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
         let after = self.entries.partition_point(|entry| entry.start <= offset);
@@ -96,6 +89,27 @@ impl Epochs {
         self.entries.truncate(kept);
         self.entries.push(EpochStart { epoch, start });
         true
+    }
+
+    /// A batch in the log says that `epoch` had begun at `start`: an epoch that is newer than all that are
+    /// known begins there, and one that was said to begin later does, too. Those behind it stay, the newest
+    /// without records above all.
+    pub fn seen(&mut self, epoch: LeaderEpoch, start: Offset) {
+        if epoch.0 < 0 || start.0 < 0 {
+            return;
+        }
+        let at = self.entries.partition_point(|entry| entry.epoch < epoch);
+        match self.entries.get_mut(at) {
+            None => {
+                self.assign(epoch, start);
+            }
+            Some(entry) if entry.epoch == epoch && entry.start > start => {
+                entry.start = start;
+                let kept = self.entries[..at].partition_point(|entry| entry.start < start);
+                self.entries.drain(kept..at);
+            }
+            Some(_) => {}
+        }
     }
 
     /// Where the records of `epoch` end, or of the next older epoch that has any: that epoch and the
@@ -192,6 +206,21 @@ mod tests {
         assert_eq!(pairs(&log), [(0, 0), (3, 10)]);
         assert!(log.assign(LeaderEpoch(2), Offset(7)));
         assert_eq!(pairs(&log), [(0, 0), (2, 7)]);
+    }
+
+    #[test]
+    fn what_a_batch_says_moves_its_epoch_back_and_costs_no_later_one() {
+        let mut log = epochs(&[(1, 10), (2, 20), (4, 30)]);
+        log.seen(LeaderEpoch(2), Offset(25));
+        log.seen(LeaderEpoch(3), Offset(28));
+        log.seen(LeaderEpoch(-1), Offset(0));
+        assert_eq!(pairs(&log), [(1, 10), (2, 20), (4, 30)]);
+        log.seen(LeaderEpoch(1), Offset(5));
+        assert_eq!(pairs(&log), [(1, 5), (2, 20), (4, 30)]);
+        log.seen(LeaderEpoch(4), Offset(20));
+        assert_eq!(pairs(&log), [(1, 5), (4, 20)]);
+        log.seen(LeaderEpoch(6), Offset(20));
+        assert_eq!(pairs(&log), [(1, 5), (6, 20)]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::scan::{Source, Walk, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
-use crate::types::{LeaderEpoch, Offset, Timestamp};
+use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
 use std::{fmt, io};
 
@@ -606,7 +606,7 @@ impl Loading<'_> {
             read.first_timestamp.get_or_insert(header.max_timestamp);
             read.end = header.next_offset();
             if let Some(epochs) = epochs.as_deref_mut() {
-                assign_seen(epochs, header.leader_epoch, header.base_offset);
+                epochs.seen(header.leader_epoch, header.base_offset);
             }
             if header.last_offset() >= producers.end() {
                 let marker = marker(&mut walk, position, &header);
@@ -821,7 +821,7 @@ impl Loading<'_> {
                 .header(position)
                 .map_err(failed(files.base, FileKind::Log))?
             {
-                assign_seen(&mut epochs, header.leader_epoch, header.base_offset);
+                epochs.seen(header.leader_epoch, header.base_offset);
                 position += header.size() as u64;
             }
         }
@@ -956,16 +956,6 @@ impl Loading<'_> {
                 (!kept || bad || outside) && !rewritten
             })
             .collect()
-    }
-}
-
-/// A batch of this epoch begins at `start`: an epoch that is newer than all that are known begins there,
-/// and one that was said to begin later does, too.
-fn assign_seen(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
-    let newer = epochs.latest().is_none_or(|latest| epoch > latest);
-    let earlier = epochs.start_of(epoch).is_some_and(|said| said > start);
-    if epoch.0 >= 0 && start.0 >= 0 && (newer || earlier) {
-        epochs.assign(epoch, start);
     }
 }
 

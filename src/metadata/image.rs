@@ -56,7 +56,7 @@ pub struct Topic {
     /// Its id, which a topic created later under the same name does not have.
     pub id: TopicId,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its partitions, by index; without gaps once the batch that made the topic is replayed.
     pub partitions: BTreeMap<PartitionIndex, Partition>,
 }

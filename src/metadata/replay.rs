@@ -8,6 +8,7 @@ use super::image::{
     Acl, Broker, Controller, DelegationToken, Endpoint, Image, Partition, ProducerIds, Resource,
     Scram, Topic, UNASSIGNED_DIRECTORY,
 };
+use super::topics::check_topic_name;
 use crate::types::{LeaderEpoch, NodeId, PartitionIndex, TopicId, Uuid};
 use crate::wire::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord, PartitionRecord,
@@ -275,6 +276,8 @@ impl Image {
     }
 
     fn add_topic(&mut self, name: &str, id: TopicId) -> Result<(), ReplayError> {
+        // It becomes the name of directories.
+        check_topic_name(name).map_err(error)?;
         if let Some(other) = self.topics.by_name.get(name) {
             return Err(error(format!("topic {name} exists with id {other}")));
         }
@@ -283,7 +286,7 @@ impl Image {
         }
         let topic = Topic {
             id,
-            name: name.to_string(),
+            name: name.into(),
             partitions: BTreeMap::new(),
         };
         let topics = Arc::make_mut(&mut self.topics);
@@ -299,7 +302,7 @@ impl Image {
         };
         let topics = Arc::make_mut(&mut self.topics);
         topics.by_id.remove(&id);
-        topics.by_name.remove(&topic.name);
+        topics.by_name.remove(&*topic.name);
         let resource = Resource::topic(&topic.name);
         if self.configs.contains_key(&resource) {
             Arc::make_mut(&mut self.configs).remove(&resource);

@@ -37,7 +37,7 @@ pub fn snapshot_records(image: &Image) -> Vec<MetadataRecord<'static>> {
     );
     for topic in image.topics() {
         records.push(MetadataRecord::Topic(TopicRecord {
-            name: topic.name.clone().into(),
+            name: topic.name.to_string().into(),
             topic_id: topic.id,
         }));
         for (index, partition) in &topic.partitions {

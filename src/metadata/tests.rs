@@ -630,6 +630,15 @@ fn a_record_that_does_not_follow_is_an_error_and_changes_nothing() {
             name: "u".into(),
             topic_id: id,
         }),
+        // Names become directories.
+        MetadataRecord::Topic(TopicRecord {
+            name: "../../etc".into(),
+            topic_id: Uuid([8; 16]),
+        }),
+        MetadataRecord::Topic(TopicRecord {
+            name: "\r".into(),
+            topic_id: Uuid([8; 16]),
+        }),
         MetadataRecord::RemoveTopic(RemoveTopicRecord {
             topic_id: Uuid([8; 16]),
         }),

@@ -114,7 +114,7 @@ pub fn create_topics(
     let mut taken: BTreeMap<String, String> = image
         .topics()
         .filter(|topic| has_collision_character(&topic.name))
-        .map(|topic| (without_collisions(&topic.name), topic.name.clone()))
+        .map(|topic| (without_collisions(&topic.name), topic.name.to_string()))
         .collect();
     let mut answered = BTreeSet::new();
     for topic in topics {
@@ -136,7 +136,7 @@ pub fn create_topics(
                 .collect();
             check_config(&configs).map_err(|why| Refusal::new(ErrorCode::INVALID_CONFIG, why))?;
             if has_collision_character(&topic.name) {
-                taken.insert(without_collisions(&topic.name), topic.name.clone());
+                taken.insert(without_collisions(&topic.name), topic.name.to_string());
             }
             let created = CreatedTopic {
                 id: if validate_only {
@@ -187,7 +187,7 @@ pub fn delete_topics(
                 records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord {
                     topic_id: id,
                 }));
-                Ok(topic.name.clone())
+                Ok(topic.name.to_string())
             }
         };
         outcome.push((id, answer));

@@ -5,6 +5,7 @@ use super::report::{ApiReport, Row};
 use crate::limits::{API_KEYS, API_VERSIONS};
 use crate::types::{Now, TopicId};
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// What the connections of a shard have done since its start.
@@ -76,36 +77,64 @@ impl Class {
     }
 }
 
-/// What is remembered of a request until its answer has left.
+/// What is remembered of a request until its answer has left: one word, since it is moved a dozen times
+/// on the way of a request (as three fields it was 0.3 % of a 1 KiB produce).
+///
+/// From the top: the API's key plus one, so that no meter is 0; the microseconds until its answer, once it
+/// is answered; the moment at which it came, in microseconds of the monotonic clock. Moments are counted
+/// round, so a request that takes longer than half an hour shows as one that took what is left over; and
+/// how long the send of an answer took is not told where the answer took longer than a minute.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter {
-    came_us: u64,
-    /// From there to its answer, once it is answered; an hour at most.
-    answered_after_us: u32,
-    api: u8,
-}
+pub struct Meter(NonZeroU64);
+
+const CAME_BITS: u32 = 31;
+const CAME_MASK: u64 = (1 << CAME_BITS) - 1;
+const AFTER_BITS: u32 = 26;
+const AFTER_MASK: u64 = (1 << AFTER_BITS) - 1;
+const API_SHIFT: u32 = CAME_BITS + AFTER_BITS;
+/// The key of a request that is not measured, which is no API's.
+const NOT_MEASURED: u8 = (1 << (u64::BITS - API_SHIFT)) - 2;
+
+const _: () = assert!(API_KEYS <= NOT_MEASURED as usize);
 
 impl Default for Meter {
     /// Of a request that is not measured.
     fn default() -> Meter {
-        Meter {
-            came_us: 0,
-            answered_after_us: 0,
-            api: u8::MAX,
-        }
+        Meter::new(NOT_MEASURED, 0)
     }
 }
 
 impl Meter {
-    /// Its answer is there.
+    #[inline]
+    fn new(api: u8, came_us: u64) -> Meter {
+        let bits = (u64::from(api) + 1) << API_SHIFT | came_us & CAME_MASK;
+        Meter(NonZeroU64::new(bits).expect("its top is not 0"))
+    }
+
+    #[inline]
+    fn api(self) -> u8 {
+        (self.0.get() >> API_SHIFT) as u8 - 1
+    }
+
+    /// Microseconds since it came.
+    #[inline]
+    fn since_us(self, now_us: u64) -> u64 {
+        now_us.wrapping_sub(self.0.get()) & CAME_MASK
+    }
+
+    /// Its answer is there. Said once.
     #[inline]
     pub fn answered(&mut self, now: Now) {
-        let after_us = now.monotonic_us.wrapping_sub(self.came_us);
-        self.answered_after_us = after_us.min(u32::MAX.into()) as u32;
+        self.0 |= self.since_us(now.monotonic_us).min(AFTER_MASK) << CAME_BITS;
+    }
+
+    /// Microseconds from its coming to its answer, if they can be told.
+    #[inline]
+    fn answered_after_us(self) -> Option<u64> {
+        let after_us = self.0.get() >> CAME_BITS & AFTER_MASK;
+        (after_us < AFTER_MASK).then_some(after_us)
     }
 }
-
-const _: () = assert!(API_KEYS <= u8::MAX as usize);
 
 /// One API.
 struct Api {
@@ -165,22 +194,20 @@ impl Requests {
         slot.get_or_insert_with(Api::new).versions[version] += 1;
         let api = api as u8;
         self.queue[Class::of(api) as usize].record(now.monotonic_us - came_us);
-        Meter {
-            came_us,
-            answered_after_us: 0,
-            api,
-        }
+        Meter::new(api, came_us)
     }
 
     /// The last byte of an answer is in the socket, or there is none to send.
     pub fn sent(&mut self, meter: Meter, now_us: u64) {
-        let Some(Some(api)) = self.apis.get_mut(usize::from(meter.api)) else {
+        let Some(Some(api)) = self.apis.get_mut(usize::from(meter.api())) else {
             return;
         };
-        let total_us = now_us - meter.came_us;
+        let total_us = meter.since_us(now_us);
         api.total.record(total_us);
-        let send_us = total_us - u64::from(meter.answered_after_us);
-        self.send[Class::of(meter.api) as usize].record(send_us);
+        if let Some(after_us) = meter.answered_after_us() {
+            let send_us = total_us.saturating_sub(after_us);
+            self.send[Class::of(meter.api()) as usize].record(send_us);
+        }
     }
 
     /// An answer that tells this error, by Kafka's code.
@@ -192,7 +219,7 @@ impl Requests {
 
     /// The client of a request is held back.
     pub fn held_back(&mut self, meter: Meter, us: u64) {
-        self.throttle[Class::of(meter.api) as usize].record(us);
+        self.throttle[Class::of(meter.api()) as usize].record(us);
     }
 
     /// A fetch is answered.
@@ -297,6 +324,27 @@ mod tests {
         assert_eq!((apis.len(), apis[0].key), (1, 0));
         assert_eq!(apis[0].versions, [(13, 1)]);
         assert_eq!((apis[0].total_us.count(), apis[0].total_us.sum()), (1, 60));
+    }
+
+    #[test]
+    fn moments_are_counted_round() {
+        let mut requests = Requests::default();
+        let came_us = (7 << CAME_BITS) - 5;
+        let mut meter = requests.begun(1, 13, came_us, at(came_us + 1));
+        meter.answered(at(came_us + 20));
+        requests.sent(meter, came_us + 50);
+        assert_eq!(row(&requests, "send", "fetch"), (1, 30));
+        assert_eq!(requests.apis()[0].total_us.sum(), 50);
+    }
+
+    #[test]
+    fn an_answer_that_took_minutes_tells_its_total_and_not_its_send() {
+        let mut requests = Requests::default();
+        let mut meter = requests.begun(11, 9, 100, at(100));
+        meter.answered(at(100 + 300_000_000));
+        requests.sent(meter, 300_000_110);
+        assert_eq!(row(&requests, "send", "other"), (0, 0));
+        assert_eq!(requests.apis()[0].total_us.sum(), 300_000_010);
     }
 
     #[test]

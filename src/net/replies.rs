@@ -40,8 +40,8 @@ impl Part {
     }
 }
 
-/// Most replies have one, or a head and a stretch of a file.
-pub type Parts = SmallVec<[Part; 2]>;
+/// Most replies have one, or a head, a stretch of a file and an end.
+pub type Parts = SmallVec<[Part; 3]>;
 
 /// A reply as it goes to the socket, its four bytes of length included.
 #[derive(Clone, Debug, Default)]

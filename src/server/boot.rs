@@ -612,7 +612,7 @@ impl Opener<'_> {
                 files::create_partition(self.disk, &path, topic.id)
                     .map_err(|error| at(&path, &error))?;
             }
-            let topic = Arc::from(topic.name.as_str());
+            let topic = topic.name.clone();
             all.push(ToOpen {
                 id,
                 topic,
@@ -656,7 +656,7 @@ impl Opener<'_> {
         let id = stored.or_else(by_name);
         let known = id.and_then(|id| self.image.partition(id, index));
         match (id, known) {
-            (Some(id), Some((known, _))) if known.name == topic => {
+            (Some(id), Some((known, _))) if *known.name == *topic => {
                 if stored.is_none() {
                     let text = log::partition_metadata_text(id);
                     let path = path.join(files::PARTITION_METADATA);

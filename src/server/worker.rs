@@ -12,7 +12,8 @@
 use super::complaints::Complaints;
 use super::labour::Labour;
 use crate::api::{
-    self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, WatchAsk,
+    self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, SpareFetches,
+    WatchAsk,
 };
 use crate::config::{BrokerConfig, FetchColdMode};
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
@@ -70,6 +71,7 @@ macro_rules! context_of {
             session: &mut $live.session,
             shards: $worker.shards,
             metadata_cache: &mut $worker.metadata_cache,
+            spare_fetches: &mut $worker.spare_fetches,
             slowness: $worker.labour.slowness(),
             metrics: &mut $worker.metrics,
             pool: &mut $worker.pool,
@@ -98,6 +100,7 @@ pub struct Worker {
     complaints: Complaints,
     labour: Labour,
     metadata_cache: MetadataCache,
+    spare_fetches: SpareFetches,
     pending: FxHashMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
@@ -175,6 +178,7 @@ impl Worker {
             complaints: Complaints::default(),
             labour: Labour::default(),
             metadata_cache: MetadataCache::default(),
+            spare_fetches: SpareFetches::default(),
             pending: FxHashMap::default(),
             orphans: BTreeMap::new(),
             next_ticket: 0,
@@ -195,7 +199,7 @@ impl Worker {
     /// What it tells whoever watches the broker.
     fn report(&mut self, now: Now) -> Report {
         let image = self.shard.image();
-        let name = |id| Some(Arc::from(image.topic_by_id(id)?.name.as_str()));
+        let name = |id| Some(image.topic_by_id(id)?.name.clone());
         let (bytes_out, bytes_out_gone) = self.metrics.bytes_out_by_topic(name);
         let mut connections = vec![0; self.identity.advertised.len()];
         let mut fetch_sessions = 0;

@@ -5,9 +5,10 @@
 
 use super::mail::{Mail, ReadPart, ReadResult};
 use super::{Outbox, Partition, Parts, ReturnTo, Shard, Waiting};
+use crate::limits::SPARE_HEADER_BUFFERS_MAX;
 use crate::log::{Isolation, Sifted};
 use crate::mutation::{Mutation, planted};
-use crate::store::{Found, Scan, Slice, Task, TaskOutcome, Want};
+use crate::store::{Found, SCAN_BYTES, Scan, Slice, Task, TaskOutcome, Want};
 use crate::types::{Few, LeaderEpoch, Offset, PartitionId};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
@@ -130,12 +131,19 @@ impl Shard {
                 read_state(partition, ErrorCode::CORRUPT_MESSAGE)
             }
             Found::ReadHeaders(scan) => {
-                match partition.store.read_headers(&scan, &mut out.operations) {
-                    Some(operation) => {
+                let spare = self.header_buffers.pop();
+                let buffer = spare.unwrap_or_else(|| BytesMut::with_capacity(SCAN_BYTES));
+                let partition = self.slot(slot);
+                let store = &mut partition.store;
+                match store.read_headers(&scan, buffer, &mut out.operations) {
+                    Ok(operation) => {
                         lookup.stage = Stage::Scan(scan);
                         partition.awaiting_headers.insert(operation, lookup);
                     }
-                    None => self.look_up(slot, lookup, out),
+                    Err(buffer) => {
+                        self.header_buffers.push(buffer);
+                        self.look_up(slot, lookup, out);
+                    }
                 }
                 return;
             }
@@ -205,9 +213,13 @@ impl Shard {
             return self.look_up(slot, lookup, out);
         }
         match bytes {
-            Ok(bytes) => {
+            Ok(mut bytes) => {
                 let store = &mut partition.store;
                 let found = store.scanned(&scan, &bytes, &lookup.want, &mut out.operations);
+                if self.header_buffers.len() < SPARE_HEADER_BUFFERS_MAX {
+                    bytes.clear();
+                    self.header_buffers.push(bytes);
+                }
                 self.go_on(slot, lookup, found, out);
             }
             Err(why) => self.storage_failed(slot, &lookup, &why, out),

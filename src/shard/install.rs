@@ -194,7 +194,7 @@ impl Shard {
             let creation = Creation {
                 install,
                 id,
-                topic: Arc::from(topic.name.as_str()),
+                topic: topic.name.clone(),
                 epoch: assigned.leader_epoch,
                 log_dir,
                 directory,

@@ -227,10 +227,17 @@ pub struct Produced {
     pub append_time: Timestamp,
     /// First offset of the log.
     pub log_start: Offset,
+    /// What is wrong, if there is more to say than the error does.
+    pub why: Option<Box<WhyRefused>>,
+}
+
+/// What is wrong with a record set.
+#[derive(Clone, Default, Debug)]
+pub struct WhyRefused {
     /// Faults of single records: index in the batch, and what is wrong.
-    pub record_errors: Vec<(i32, String)>,
-    /// What is wrong, for people.
-    pub message: Option<String>,
+    pub records: Vec<(i32, String)>,
+    /// For people.
+    pub message: String,
 }
 
 impl Produced {
@@ -241,8 +248,7 @@ impl Produced {
             base: Offset::UNKNOWN,
             append_time: Timestamp::NONE,
             log_start: Offset::UNKNOWN,
-            record_errors: Vec::new(),
-            message: None,
+            why: None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumSta
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
-    ReadPart, ReadResult, StopStep,
+    ReadPart, ReadResult, StopStep, WhyRefused,
 };
 pub use quotas::{Debit, Resource};
 pub use random::Random;
@@ -50,6 +50,7 @@ use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
 use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
 use crate::wire::ErrorCode;
+use bytes::BytesMut;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -160,6 +161,8 @@ pub struct Shard {
     /// Why the broker cannot go on (shard 0).
     failure: Option<String>,
     metrics: Logs,
+    /// For the headers of batches, empty.
+    header_buffers: Vec<BytesMut>,
 }
 
 /// An answer in the making.
@@ -215,6 +218,7 @@ impl Shard {
             failed_dirs: BTreeSet::new(),
             failure: None,
             metrics: Logs::default(),
+            header_buffers: Vec::new(),
         }
     }
 

@@ -77,6 +77,7 @@ impl Shard {
                             isolation,
                             segment: lookup.segment,
                         });
+                        let lookup = Box::new(lookup);
                         let task = Task::LookUpTime { lookup, directory };
                         return self.submit_task(waiting, task, out);
                     }

@@ -1,6 +1,6 @@
 //! Produce, on the shard that owns the partitions: check, append, answer when committed.
 
-use super::mail::{ProduceAsk, ProducePart, Produced};
+use super::mail::{ProduceAsk, ProducePart, Produced, WhyRefused};
 use super::{Outbox, Partition, Parts, ReturnTo, Shard, Waiting};
 use crate::batch::{self, Checked, Codec, Fault, Look, Rules, Target, TimestampType};
 use crate::config::{self, Compression, TopicConfig};
@@ -147,7 +147,7 @@ impl Shard {
         let ended = converting
             .iter_mut()
             .find(|it| it.number == number && it.ready.is_none());
-        ended.expect("it waits for its end").ready = Some(result);
+        ended.expect("it waits for its end").ready = Some(*result);
         loop {
             let converting = &mut self.slot(slot).converting;
             if converting.front().is_none_or(|first| first.ready.is_none()) {
@@ -216,8 +216,7 @@ impl Shard {
             base: admitted.base,
             append_time: admitted.append_time,
             log_start: log.log_start(),
-            record_errors: Vec::new(),
-            message: None,
+            why: None,
         };
         let committed =
             admitted.last < log.high_watermark() || planted(Mutation::AcknowledgedBeforeWritten);
@@ -323,13 +322,17 @@ fn refuse_fault(fault: &Fault) -> Produced {
         | Fault::RecordHeaders => ErrorCode::INVALID_RECORD,
     };
     let mut produced = Produced::refused(error);
-    produced.message = Some(fault.to_string());
-    if let Fault::Records { first, .. } = fault {
-        produced.record_errors = first
+    let records = match fault {
+        Fault::Records { first, .. } => &first[..],
+        _ => &[],
+    };
+    produced.why = Some(Box::new(WhyRefused {
+        records: records
             .iter()
             .map(|record| (record.index, record.to_string()))
-            .collect();
-    }
+            .collect(),
+        message: fault.to_string(),
+    }));
     produced
 }
 

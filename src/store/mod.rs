@@ -45,7 +45,7 @@ pub type Submissions = Vec<(Token, Operation<Task>)>;
 const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes from an index entry onward read at once when a batch is looked for.
-const SCAN_BYTES: usize = 8 * 1024;
+pub const SCAN_BYTES: usize = 8 * 1024;
 
 /// Closed segments kept open per partition; older ones are opened again when asked for.
 const SEALED_OPEN_MAX: usize = 64;
@@ -455,14 +455,24 @@ impl Store {
         }
     }
 
-    /// Reads headers for a look-up; the answer is [`Event::Headers`] with the returned number.
-    /// `None` where the segment's file has been closed since: find again.
-    pub fn read_headers(&mut self, scan: &Scan, out: &mut Submissions) -> Option<u32> {
-        let file = self.file_of(scan.segment)?.clone();
+    /// Reads headers for a look-up into a buffer with room for [`SCAN_BYTES`]; the answer is
+    /// [`Event::Headers`] with the returned number.
+    ///
+    /// # Errors
+    /// The buffer, where the segment's file has been closed since: find again.
+    pub fn read_headers(
+        &mut self,
+        scan: &Scan,
+        buffer: BytesMut,
+        out: &mut Submissions,
+    ) -> Result<u32, BytesMut> {
+        let Some(file) = self.file_of(scan.segment) else {
+            return Err(buffer);
+        };
+        let file = file.clone();
         let operation = self.next_operation();
-        let buffer = BytesMut::with_capacity(SCAN_BYTES);
         self.read_on(operation, file, scan.from, buffer, out);
-        Some(operation)
+        Ok(operation)
     }
 
     /// Reads headers from `from` on, behind those that `buffer` already has.
@@ -784,7 +794,7 @@ impl Store {
         let directory = self.directory.clone();
         let task = Task::Seal {
             directory,
-            sealed,
+            sealed: Box::new(sealed),
             file: self.active.clone(),
         };
         let reserving = self.beside.values_mut().find_map(|beside| match beside {

@@ -10,7 +10,8 @@ use crate::types::{Offset, TopicId};
 use std::io::Result;
 use std::path::PathBuf;
 
-/// Work for the threads beside the shards.
+/// Work for the threads beside the shards. Rare beside the operations among which it stands, which are
+/// moved often: what is large in it stands apart.
 #[derive(Debug)]
 pub enum Task {
     /// Makes a partition's directory with its id and an empty first segment. -> `Opened`.
@@ -34,7 +35,7 @@ pub enum Task {
         /// The partition's directory.
         directory: PathBuf,
         /// The derived files.
-        sealed: log::Sealed,
+        sealed: Box<log::Sealed>,
         /// The segment's file.
         file: File,
     },
@@ -119,7 +120,7 @@ pub enum Task {
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
-        lookup: log::TimeLookup,
+        lookup: Box<log::TimeLookup>,
         /// The partition's directory.
         directory: PathBuf,
     },
@@ -146,7 +147,7 @@ pub enum TaskOutcome {
     /// A closed segment's file and the bytes of its offset index, if there is one.
     Segment(Result<(File, Option<Vec<u8>>)>),
     /// A batch as it is to be stored.
-    Converted(std::result::Result<(Checked, Pieces), Fault>),
+    Converted(Box<std::result::Result<(Checked, Pieces), Fault>>),
     /// Success or failure, nothing else.
     Finished(Result<()>),
     /// The room of each directory, in their order.
@@ -156,6 +157,9 @@ pub enum TaskOutcome {
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
 }
+
+const _: () = assert!(size_of::<io::Operation<Task>>() <= 104);
+const _: () = assert!(size_of::<io::Completion<TaskOutcome>>() <= 96);
 
 impl io::Task for Task {
     type Outcome = TaskOutcome;
@@ -219,7 +223,7 @@ impl io::Task for Task {
             Task::MeasureSpace { directories } => {
                 Space(directories.iter().map(|path| disk.space(path)).collect())
             }
-            Task::Convert(conversion) => Converted(conversion.run()),
+            Task::Convert(conversion) => Converted(Box::new(conversion.run())),
             Task::Sift(range) => Sifted(files::sift(disk, &range)),
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))

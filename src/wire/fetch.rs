@@ -30,7 +30,7 @@ message! {
         /// The session's next epoch: 0 opens one, -1 is outside of any.
         session_epoch:          i32                      [7+]   = -1, ignorable;
         /// What to fetch; in a session, what to add or change.
-        topics:                 Vec<FetchTopic<'a>>      [0+];
+        topics:                 Few<FetchTopic<'a>>      [0+];
         /// What to drop from the session.
         forgotten_topics_data:  Vec<FetchForgotten<'a>>  [7+];
         /// The consumer's rack.
@@ -52,7 +52,7 @@ message! {
         /// The id.
         topic_id:    Uuid                 [13+], ignorable;
         /// Its partitions.
-        partitions:  Vec<FetchPartition>  [0+];
+        partitions:  Few<FetchPartition>  [0+];
     }
 
     /// A partition and where to read it.

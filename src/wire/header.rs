@@ -6,6 +6,7 @@ use super::field::Kind;
 use super::message::{Body, read_tagged};
 use super::writer::{Hole, Refusal};
 use super::{Reader, Str, Writer};
+use crate::types::Few;
 use bytes::BytesMut;
 
 /// The header of a request.
@@ -110,7 +111,7 @@ pub struct Frame {
     /// All but the holes' bytes; the first four are the frame's size.
     pub bytes: BytesMut,
     /// What to send in between, in ascending order; usually none.
-    pub holes: Vec<Hole>,
+    pub holes: Few<Hole>,
     /// The first error that it tells.
     pub refusal: Option<Box<Refusal>>,
     /// Where `throttle_time_ms` lies in the bytes, if the response begins with it.

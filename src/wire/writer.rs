@@ -6,7 +6,7 @@
 
 use super::error::{EncodeError, Obstacle};
 use super::{ApiKey, ErrorCode};
-use crate::types::Uuid;
+use crate::types::{Few, Uuid};
 use bytes::{BufMut, BytesMut};
 
 /// A place in the encoded bytes where bytes from elsewhere are to be sent.
@@ -48,7 +48,7 @@ impl Refusal {
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: BytesMut,
-    holes: Vec<Hole>,
+    holes: Few<Hole>,
     /// Where the last string lies: start and length.
     last_text: Option<(usize, usize)>,
     /// The first error that was written.
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// The bytes, and the holes in ascending order.
-    pub fn finish(self) -> (BytesMut, Vec<Hole>) {
+    pub fn finish(self) -> (BytesMut, Few<Hole>) {
         (self.bytes, self.holes)
     }
 

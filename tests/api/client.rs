@@ -261,7 +261,7 @@ pub fn fetch_request(topic: &Topic, partitions: &[(i32, i64)]) -> FetchRequest<'
         max_wait_ms: 0,
         min_bytes: 1,
         max_bytes: 50 << 20,
-        topics: vec![fetch_topic(topic, partitions)],
+        topics: vec![fetch_topic(topic, partitions)].into(),
         ..Default::default()
     }
 }

@@ -221,7 +221,7 @@ impl Consumer {
                 .map(|(topic, partitions)| FetchTopic {
                     topic: history.topics[topic].name.as_str().into(),
                     topic_id: history.topics[topic].id.expect("known before consuming"),
-                    partitions,
+                    partitions: partitions.into(),
                 })
                 .collect(),
             ..Default::default()

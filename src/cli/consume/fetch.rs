@@ -5,7 +5,7 @@ use crate::batch::{Header, decompress, records, scan, verify};
 use crate::cli::client::{At, Client, Deadline, NEWEST, To, TopicState, is_stale};
 use crate::cli::failure::Failure;
 use crate::limits::INFLATED_BYTES_MAX;
-use crate::types::{NodeId, Offset, ProducerId, Timestamp};
+use crate::types::{Few, NodeId, Offset, ProducerId, Timestamp};
 use crate::wire::{
     ControlRecord, ErrorCode, FetchAbortedTransaction, FetchPartition, FetchPartitionResponse,
     FetchRequest, FetchResponse, FetchTopic, Records,
@@ -84,7 +84,7 @@ impl Fetcher {
         &mut self,
         take: &mut dyn FnMut(&Consumed<'_>) -> Result<Go, Failure>,
     ) -> Result<Option<Go>, Failure> {
-        let mut by_leader: BTreeMap<NodeId, Vec<FetchPartition>> = BTreeMap::new();
+        let mut by_leader: BTreeMap<NodeId, Few<FetchPartition>> = BTreeMap::new();
         for (&index, place) in self.places.iter().filter(|(_, place)| !place.is_done()) {
             let leader = self.topic.partition(index)?.leader(&self.topic.name)?;
             by_leader.entry(leader).or_default().push(FetchPartition {
@@ -106,11 +106,11 @@ impl Fetcher {
                 min_bytes: 1,
                 max_bytes: BYTES_MAX,
                 isolation_level: i8::from(self.committed),
-                topics: vec![FetchTopic {
+                topics: Few::from_iter([FetchTopic {
                     topic: self.topic.name.clone().into(),
                     topic_id: self.topic.id,
                     partitions,
-                }],
+                }]),
                 ..Default::default()
             };
             sent.push(self.client.send(To::Node(leader), &request, cap)?);

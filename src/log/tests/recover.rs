@@ -192,6 +192,21 @@ fn an_epoch_that_was_said_to_begin_later_than_its_batches_begins_with_them() {
 }
 
 #[test]
+fn a_recovery_below_the_start_of_the_log_keeps_the_newest_epoch_without_records() {
+    let mut store = Store::new(config());
+    for sequence in [0, 2, 4] {
+        let batch = from_producer(5, 0, sequence, 2);
+        store.append_as(&batch, LeaderEpoch(3)).unwrap();
+    }
+    // The log begins within its first segment, and a leader that has written nothing came last.
+    let mut disk = store.disk;
+    disk.epochs = Some("0\n2\n3 4\n7 6\n".into());
+    let loaded = disk.try_load(config(), 0, 4, false).expect("no I/O error");
+    assert_eq!(loaded.log.epochs().text(), "0\n2\n3 4\n7 6\n");
+    assert_eq!(loaded.epochs, None);
+}
+
+#[test]
 fn damage_in_a_sealed_segment_does_not_lead_the_producers_beyond_the_log() {
     let (config, mut disk, size) = stopped();
     // The segment of 18 is an empty one at 30 instead, and what the producers were is known of 18 alone.

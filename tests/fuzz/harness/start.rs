@@ -162,8 +162,9 @@ fn talk(machine: &mut Machine) {
             topics: vec![FetchTopic {
                 topic: "t".into(),
                 topic_id: Uuid::ZERO,
-                partitions: vec![partition(0), partition(1)],
-            }],
+                partitions: vec![partition(0), partition(1)].into(),
+            }]
+            .into(),
             ..Default::default()
         };
         send(machine, 11, &request);

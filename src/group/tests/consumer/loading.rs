@@ -200,3 +200,73 @@ fn offsets_that_were_committed_before_the_group_came_are_its_own() {
     assert_eq!(bench.consumer("g").members().len(), 1);
     assert_eq!(bench.offsets(), [("t".to_string(), 0, 5)]);
 }
+
+#[test]
+fn no_changed_byte_of_a_record_makes_a_coordinator_fail() {
+    let mut bench = Bench::new();
+    bench.add_topic("t", 3);
+    bench.beats(ConsumerHeartbeat {
+        instance: Some("i".to_string()),
+        regex: Some("t".to_string()),
+        ..joins("a", &[])
+    });
+    bench.pass_ms(10);
+    bench.beats(beat_static("a", 1));
+    bench.beats(joins("b", &["t"]));
+    let ticket = bench.send(join("").into());
+    let classic = bench.joined(ticket).member.to_string();
+    let told = bench.beats(beat_static("a", 2)).assignment;
+    let log = bench.log.clone();
+    let mut loaded = 0;
+    for (place, record) in log.iter().enumerate() {
+        let Some(value) = &record.value else {
+            continue;
+        };
+        for (at, bits) in (0..value.len()).flat_map(|at| [1, 0x80, 0xff].map(|bits| (at, bits))) {
+            let mut changed = value.clone();
+            changed[at] ^= bits;
+            bench.coordinator = Coordinator::new(bench.config.clone());
+            for (other, record) in log.iter().enumerate() {
+                let value = match other == place {
+                    true => Some(&changed),
+                    false => record.value.as_ref(),
+                };
+                let value = value.map(|value| &value[..]);
+                let replayed = bench.coordinator.replay(&record.key, value, Timestamp::NONE);
+                loaded += usize::from(other == place && replayed.is_ok());
+            }
+            bench.act(|coordinator, context| coordinator.loaded(context));
+            for call in [
+                Call::ConsumerHeartbeat(owns("a", 2, &told.clone().unwrap_or_default())),
+                Call::ConsumerHeartbeat(joins("new", &["t"])),
+                heartbeat(&classic, 3),
+                join(&classic).into(),
+                sync(&classic, 4, &[]),
+                Call::ConsumerHeartbeat(beat("b", -1)),
+                Call::ConsumerDescribe(ConsumerDescribe {
+                    group: "g".to_string(),
+                }),
+                leave(&[("new", None)]),
+            ] {
+                let step = bench.begin(call);
+                bench.answer(step.replies);
+            }
+            // Sessions and rebalances end.
+            for _ in 0..3 {
+                bench.now_us += 3_000_000_000;
+                let step = bench.act(|coordinator, context| coordinator.handle_timeout(context));
+                bench.answer(step.replies);
+            }
+            bench.waiting.clear();
+            bench.replies.clear();
+        }
+    }
+    assert!(loaded > 500, "{loaded}");
+}
+
+fn beat_static(member: &str, epoch: i32) -> ConsumerHeartbeat {
+    ConsumerHeartbeat {
+        instance: Some("i".to_string()),
+        ..beat(member, epoch)
+    }
+}
