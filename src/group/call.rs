@@ -492,10 +492,7 @@ impl Reply {
                 members: Vec::new(),
             }),
             Reply::Committed(mut reply) => {
-                let topics = reply.topics.iter_mut();
-                topics
-                    .flat_map(|topic| &mut topic.partitions)
-                    .for_each(|(_, code)| *code = error);
+                reply.fail(error);
                 Reply::Committed(reply)
             }
             Reply::OffsetsFetched(_) => Reply::OffsetsFetched(OffsetsFetched {
@@ -555,6 +552,15 @@ impl Committed {
         Committed {
             topics: topics.collect(),
         }
+    }
+
+    /// Nothing of it is committed, for the same reason.
+    pub(in crate::group) fn fail(&mut self, error: ErrorCode) {
+        let partitions = self
+            .topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions);
+        partitions.for_each(|(_, code)| *code = error);
     }
 }
 

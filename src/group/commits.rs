@@ -28,8 +28,9 @@ impl Coordinator {
             None => Timestamp::NONE,
         };
         let mut written: Vec<Record> = Vec::new();
+        let mut can_be_written = true;
         let mut topics = Vec::with_capacity(commit.topics.len());
-        for topic in &commit.topics {
+        for topic in commit.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
                 if is_longer(partition.metadata.as_deref(), metadata_max) {
@@ -37,24 +38,25 @@ impl Coordinator {
                     continue;
                 }
                 let committed = committed(partition, topic.id, now.wall, expires);
-                let record =
-                    records::offset(&commit.group, &topic.name, partition.index, &committed);
-                let Some(record) = record else {
-                    return too_large(&commit);
-                };
-                written.push(record);
-                partitions.push((partition.index, ErrorCode::NONE));
+                let index = partition.index;
+                let record = records::offset(&commit.group, &topic.name, index, &committed);
+                can_be_written &= record.is_some();
+                written.extend(record);
+                partitions.push((index, ErrorCode::NONE));
             }
             topics.push(CommittedTopic {
-                name: topic.name.clone(),
+                name: topic.name,
                 id: topic.id,
                 partitions,
             });
         }
-        match draft.push_all(written) {
-            true => Committed { topics },
-            false => too_large(&commit),
+        let mut committed = Committed { topics };
+        if !can_be_written || !draft.push_all(written) {
+            // Kafka 4's coordinator says UNKNOWN_SERVER_ERROR here; before, it used the code that was
+            // made for it, which every client knows.
+            committed.fail(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
         }
+        committed
     }
 
     fn check_commit(
@@ -140,12 +142,6 @@ impl Coordinator {
         };
         draft.reply(caller, Reply::OffsetsDeleted(deleted));
     }
-}
-
-/// Kafka 4's coordinator says UNKNOWN_SERVER_ERROR here; before, it used the code that was made for
-/// it, which every client knows.
-fn too_large(commit: &Commit) -> Committed {
-    Committed::refused(ErrorCode::INVALID_COMMIT_OFFSET_SIZE, &commit.topics)
 }
 
 /// Whether the string has more than so many UTF-16 units, as Java counts.

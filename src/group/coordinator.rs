@@ -80,7 +80,8 @@ pub(in crate::group) enum Kind {
     Classic(Classic),
 }
 
-/// All groups of one partition of `__consumer_offsets`.
+/// All groups of one partition of `__consumer_offsets`. The log is loaded before anything is asked.
+#[derive(Debug)]
 pub struct Coordinator {
     pub(in crate::group) config: Arc<GroupConfig>,
     pub(in crate::group) groups: BTreeMap<GroupNumber, Group>,
@@ -121,22 +122,11 @@ impl Coordinator {
         value: Option<&[u8]>,
         _timestamp: Timestamp,
     ) -> Result<(), Fault> {
-        match records::decode(key, value)? {
-            Entry::Group {
-                group,
-                stored: Some(stored),
-            } => {
-                let classic = Classic::restore(stored, &mut self.numbers);
-                let number = self.find_or_make(&group);
-                self.timers.cancel_group(number);
-                self.group_mut(number).kind = Kind::Classic(classic);
-            }
-            entry => self.take_in(entry),
-        }
+        let entry = records::decode(key, value)?;
+        self.take_in(entry);
         Ok(())
     }
 
-    /// Takes in what a record says of offsets, or that a group is gone.
     fn take_in(&mut self, entry: Entry) {
         match entry {
             Entry::Offset {
@@ -178,10 +168,15 @@ impl Coordinator {
                     group.kind = Kind::Classic(Classic::new(Timestamp::NONE));
                 }
             }
-            // Live, the group is what its record tells and more: Classic::write holds it.
             Entry::Group {
-                stored: Some(_), ..
-            } => {}
+                group,
+                stored: Some(stored),
+            } => {
+                let classic = Classic::restore(stored, &mut self.numbers);
+                let number = self.find_or_make(&group);
+                self.timers.cancel_group(number);
+                self.group_mut(number).kind = Kind::Classic(classic);
+            }
         }
     }
 
@@ -451,10 +446,15 @@ impl Coordinator {
         act(&mut group.kind, &mut turn)
     }
 
-    /// What a step writes takes effect as it will when it is loaded.
+    /// What a step writes takes effect as it will when it is loaded. A group itself is already what its
+    /// record tells, and more, which debug builds hold when it is written.
     fn finish(&mut self, draft: Draft) -> Step {
         let step = draft.finish();
-        for record in &step.records {
+        let changes = step
+            .records
+            .iter()
+            .filter(|record| !records::tells_group(record));
+        for record in changes {
             let entry = records::decode(&record.key, record.value.as_deref());
             self.take_in(entry.expect("what was written can be read"));
         }

@@ -11,6 +11,9 @@ use crate::wire::{
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// The type of a classic group's record.
+const CLASSIC_GROUP: i16 = 2;
+
 /// What a record of the log says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::group) enum Entry {
@@ -137,6 +140,11 @@ fn encode(record: &GroupRecord<'_>) -> Option<Record> {
         key: key.into(),
         value: value.map(Into::into),
     })
+}
+
+/// Whether a record tells of a classic group that is there.
+pub(in crate::group) fn tells_group(record: &Record) -> bool {
+    record.key.starts_with(&CLASSIC_GROUP.to_be_bytes()) && record.value.is_some()
 }
 
 /// Reads a record of the log.

@@ -328,7 +328,7 @@ fn check_written(record: &Record, stored: &StoredGroup) {
 fn subscribed_topics(metadata: &Bytes) -> Option<Vec<String>> {
     let mut reader = Reader::new([&metadata[..]]);
     reader.limit_elements(crate::limits::REQUEST_ELEMENTS_MAX);
-    reader.int16().ok()?;
+    reader.int16().ok().filter(|version| *version >= 0)?;
     let subscription = ConsumerProtocolSubscription::decode(&mut reader, 0).ok()?;
     let topics = subscription.topics.into_iter();
     Some(topics.map(|topic| topic.into_owned()).collect())

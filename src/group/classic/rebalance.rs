@@ -130,13 +130,6 @@ impl Classic {
 
     /// What a member is told of the current generation.
     pub(super) fn joined(&self, number: MemberNumber, with_members: bool) -> Joined {
-        let protocol = self.protocol_name.as_deref();
-        let members = self.roster.iter().filter(|_| with_members);
-        let members = members.map(|(_, member)| JoinedMember {
-            member: member.id.clone(),
-            instance: member.instance.clone(),
-            metadata: member.metadata(protocol),
-        });
         let name_of = |member: Option<&Member>| member.map_or_else(|| "".into(), |m| m.id.clone());
         Joined {
             error: ErrorCode::NONE,
@@ -146,8 +139,21 @@ impl Classic {
             leader: name_of(self.roster.leader()),
             skip_assignment: false,
             member: name_of(self.roster.get(number)),
-            members: members.collect(),
+            members: match with_members {
+                true => self.everybody(),
+                false => Vec::new(),
+            },
         }
+    }
+
+    fn everybody(&self) -> Vec<JoinedMember> {
+        let protocol = self.protocol_name.as_deref();
+        let members = self.roster.iter().map(|(_, member)| JoinedMember {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            metadata: member.metadata(protocol),
+        });
+        members.collect()
     }
 
     /// Answers everybody whose sync waits: with the assignment, or an error.

@@ -159,6 +159,36 @@ fn damaged_records_are_faults_and_change_nothing() {
 }
 
 #[test]
+fn no_changed_byte_of_a_record_makes_a_coordinator_fail() {
+    let mut bench = Bench::new();
+    let members = bench.stable_group(2);
+    bench.call(commit(&members[0], 1, &[("t", 0, 5)]));
+    let mut loaded = 0;
+    for record in bench.log.clone() {
+        let value = record.value.expect("no tombstones");
+        for (at, change) in (0..value.len()).flat_map(|at| [1, 0x80, 0xff].map(|bits| (at, bits))) {
+            let mut changed = value.clone();
+            changed[at] ^= change;
+            let mut coordinator = Coordinator::new(bench.config.clone());
+            let replayed = coordinator.replay(&record.key, Some(&changed), Timestamp::NONE);
+            loaded += usize::from(replayed.is_ok());
+            coordinator.loaded(bench.now());
+            bench.coordinator = coordinator;
+            let answered = bench.begin(join("").into());
+            bench.answer(answered.replies);
+            // Sessions end, syncs and rebalances time out, offsets expire.
+            for _ in 0..6 {
+                bench.now_us += 3_000_000_000;
+                let step = bench.act(|coordinator, context| coordinator.handle_timeout(context));
+                bench.answer(step.replies);
+            }
+            bench.waiting.clear();
+        }
+    }
+    assert!(loaded > 100, "{loaded}");
+}
+
+#[test]
 fn a_group_that_contradicts_itself_is_a_fault() {
     let member = |id: &'static str, instance: Option<&'static str>| GroupMetadataMember {
         member_id: id.into(),

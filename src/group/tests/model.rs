@@ -182,6 +182,7 @@ impl World {
             }
             Phase::Member if self.chance(30) => self.commit(at),
             Phase::Member => self.beat(at),
+            Phase::Joining(_) | Phase::Syncing(_) if self.chance(2) => self.leave(at),
             Phase::Joining(_) | Phase::Syncing(_) if self.chance(1) => {
                 self.clients[at].phase = Phase::Down;
             }

@@ -152,7 +152,7 @@ fn what_was_never_committed_is_minus_one_with_and_without_a_group() {
         error: ErrorCode::NONE,
     };
     let found = bench.fetch(fetching(Some(&[("t", &[3])])));
-    assert_eq!(found[0].partitions, [nothing.clone()]);
+    assert_eq!(found[0].partitions, std::slice::from_ref(&nothing));
     assert_eq!(bench.fetch(fetching(None)), []);
     bench.call(commit("", -1, &[("t", 0, 5)]));
     let found = bench.fetch(fetching(Some(&[("t", &[3, 0]), ("u", &[3])])));
