@@ -21,9 +21,6 @@ fn main() {
 #[allow(dead_code)]
 const SIZES: [(usize, usize); 3] = [(1, 20), (2_000, 50), (10, 10_000)];
 
-/// Spreads numbers over 128 bits.
-const GOLDEN_RATIO: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-
 struct Bench {
     coordinator: Coordinator,
     image: Image,
@@ -131,7 +128,7 @@ impl Bench {
                 wall: Timestamp(self.now_us as i64 / 1000),
             },
             image: &self.image,
-            random: &mut || u128::from(tickets).wrapping_mul(GOLDEN_RATIO).to_le_bytes(),
+            random: &mut || u128::from(tickets).to_be_bytes(),
         };
         act(&mut self.coordinator, &mut context)
     }
