@@ -166,6 +166,33 @@ pub const GROUP_TIMERS_PER_TURN: usize = 1000;
 /// Groups whose offsets are looked over for expiry in one turn.
 pub const EXPIRY_GROUPS_PER_TURN: usize = 100;
 
+/// What the uniform assignor looks at while it evens out loads between members of different
+/// subscriptions: at some 50 ns each, a quarter of a second. Groups in which all want the same need
+/// about one for each partition that moves.
+pub const ASSIGN_STEPS_MAX: usize = 5_000_000;
+
+/// Bytes of a regular expression by which a group subscribes. Kafka has no bound but the 32,767 bytes
+/// of a string in a record's key.
+pub const REGEX_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a regular expression's program, and of the cache by which it is run. One is in memory at a
+/// time in each group.
+pub const REGEX_PROGRAM_BYTES_MAX: usize = 1024 * 1024;
+
+/// Different regular expressions of one group. Kafka has no bound.
+pub const GROUP_REGEXES_MAX: usize = 1000;
+
+/// Names of topics that one turn matches against a regular expression, at well below a microsecond
+/// each.
+pub const REGEX_MATCHES_PER_TURN: usize = 2000;
+
+/// Time in ms, at least, between two look-ups of a group's regular expressions. Kafka's number.
+pub const REGEX_REFRESH_MS_MIN: i64 = 10_000;
+
+/// Pause in ms before a member that is to be removed is tried again, because the records did not fit
+/// into the batch.
+pub const REMOVAL_RETRY_MS: i32 = 1000;
+
 /// Pause in µs between two turns of work that waits for nothing (expiry, deletions larger than a
 /// batch), in which calls have their turns.
 pub const GROUP_TURN_PAUSE_US: u64 = 1000;

@@ -8,6 +8,7 @@
 use super::versions::KRAFT_VERSION;
 use crate::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// The name of the feature whose level is the version of the metadata records themselves.
@@ -293,6 +294,13 @@ impl Image {
             .by_name
             .values()
             .filter_map(|id| self.topics.by_id.get(id))
+    }
+
+    /// The topics behind that name, by name.
+    pub fn topics_after(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
+        let behind = (Bound::Excluded(name), Bound::Unbounded);
+        let ids = self.topics.by_name.range::<str, _>(behind);
+        ids.filter_map(|(_, id)| self.topics.by_id.get(id))
     }
 
     /// How many topics there are.

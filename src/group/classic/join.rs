@@ -28,6 +28,11 @@ impl NewMember {
         }
         NewMember(id.into())
     }
+
+    /// The id itself.
+    pub(in crate::group) fn into_id(self) -> Arc<str> {
+        self.0
+    }
 }
 
 impl Classic {
