@@ -11,7 +11,7 @@ use crate::wire::{
 };
 
 /// The operations that a client may do where there is no authorizer (KIP-430).
-const GROUP_OPERATIONS: i32 = operations(&[3, 6, 8, 10, 11]);
+pub(super) const GROUP_OPERATIONS: i32 = operations(&[3, 6, 8, 10, 11]);
 
 pub(super) fn begin(
     context: &mut Context<'_>,

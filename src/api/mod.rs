@@ -9,6 +9,8 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -358,6 +360,20 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: unregister_broker::begin,
+    },
+    Api {
+        key: ApiKey::CONSUMER_GROUP_HEARTBEAT,
+        file: "consumer_group_heartbeat",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: consumer_group_heartbeat::begin,
+    },
+    Api {
+        key: ApiKey::CONSUMER_GROUP_DESCRIBE,
+        file: "consumer_group_describe",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: consumer_group_describe::begin,
     },
     Api {
         key: ApiKey::LIST_CONFIG_RESOURCES,

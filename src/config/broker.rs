@@ -1,5 +1,6 @@
 //! The broker's configuration as typed fields, units in the names.
 
+use super::consumer_groups::ConsumerGroups;
 use super::listeners::{self, Listener};
 use super::load::{ConfigError, Machine, Note, Settings};
 use super::property::list_elements;
@@ -106,6 +107,8 @@ pub struct BrokerConfig {
     pub group_initial_rebalance_delay_ms: i32,
     /// `group.max.size`, at least 1.
     pub group_size_max: i32,
+    /// Consumer groups (KIP-848).
+    pub consumer_groups: ConsumerGroups,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_bytes_max: i32,
     /// `offsets.retention.minutes` in ms.
@@ -286,6 +289,7 @@ impl BrokerConfig {
             group_session_timeout_ms_max: settings.number("group.max.session.timeout.ms"),
             group_initial_rebalance_delay_ms: settings.number("group.initial.rebalance.delay.ms"),
             group_size_max: settings.number("group.max.size"),
+            consumer_groups: ConsumerGroups::new(&settings)?,
             offset_metadata_bytes_max: settings.number("offset.metadata.max.bytes"),
             offsets_retention_ms: settings.number::<i64>("offsets.retention.minutes") * 60_000,
             offsets_retention_check_ms: settings.number("offsets.retention.check.interval.ms"),

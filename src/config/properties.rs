@@ -15,7 +15,7 @@ mod security;
 
 use super::property::{Check, Property, boolean, class, double, int, list, long, short, string};
 
-const GROUPS: &str = "of groups, the classic protocol alone is served yet";
+const STREAMS: &str = "streams groups are not served yet";
 const SHARE: &str = "share groups are not served yet";
 const TRANSACTIONS: &str = "transactions are not served yet";
 const RESERVED: &str =
@@ -458,8 +458,7 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("rlmm.config.", TIERED),
     ("group.share.", SHARE),
     ("share.", SHARE),
-    ("group.", GROUPS),
-    ("offsets.", GROUPS),
+    ("group.streams.", STREAMS),
     ("transaction.", TRANSACTIONS),
     ("add.partitions.to.txn.", TRANSACTIONS),
     ("replica.", REPLICATION),

@@ -231,7 +231,7 @@ impl Coordinator {
                 let classic = Classic::restore(stored, &mut self.numbers);
                 let number = self.find_or_make(&group);
                 self.timers.cancel_group(number);
-                self.group_mut(number).kind = Kind::Classic(classic);
+                self.group_mut(number).kind = Kind::Classic(Box::new(classic));
             }
         }
     }
@@ -430,7 +430,7 @@ impl Coordinator {
         }
         self.settle(draft);
         let number = self.find_or_make(&join.group);
-        self.group_mut(number).kind = Kind::Classic(classic);
+        self.group_mut(number).kind = Kind::Classic(Box::new(classic));
         Ok(number)
     }
 

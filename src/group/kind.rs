@@ -21,7 +21,7 @@ pub(in crate::group) struct Group {
 #[derive(Debug)]
 pub(in crate::group) enum Kind {
     /// Their leader assigns. A group that only keeps offsets is of this kind, too.
-    Classic(Classic),
+    Classic(Box<Classic>),
     /// The broker assigns (KIP-848).
     Consumer(Box<Consumer>),
 }
@@ -29,7 +29,7 @@ pub(in crate::group) enum Kind {
 impl Kind {
     /// One that only keeps offsets.
     pub(in crate::group) fn keeping_offsets() -> Kind {
-        Kind::Classic(Classic::new(Timestamp::NONE))
+        Kind::Classic(Box::new(Classic::new(Timestamp::NONE)))
     }
 
     /// Whether there are no members.

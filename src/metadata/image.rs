@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub const METADATA_VERSION: &str = "metadata.version";
 /// The name of the feature that keeps eligible leader replicas (KIP-966).
 pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
+/// The feature that lets consumers use the protocol of KIP-848.
+pub const GROUP_VERSION: &str = "group.version";
 /// A directory of a replica that no broker has named yet.
 pub const UNASSIGNED_DIRECTORY: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 /// The leader of a partition that has none.

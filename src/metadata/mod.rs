@@ -39,9 +39,9 @@ pub use coordination::coordinating_partition;
 pub use features::{FeatureUpdate, UpgradeType, update_features};
 pub use files::{CleanShutdown, FileFault, MetaProperties, QuorumState};
 pub use image::{
-    Acl, Broker, Controller, DelegationToken, ELR_VERSION, Endpoint, Image, LogPosition,
-    METADATA_VERSION, NO_LEADER, Partition, ProducerIds, QuotaEntity, Resource, Scram, Topic,
-    UNASSIGNED_DIRECTORY,
+    Acl, Broker, Controller, DelegationToken, ELR_VERSION, Endpoint, GROUP_VERSION, Image,
+    LogPosition, METADATA_VERSION, NO_LEADER, Partition, ProducerIds, QuotaEntity, Resource, Scram,
+    Topic, UNASSIGNED_DIRECTORY,
 };
 pub use lifecycle::{
     Identity, PRODUCER_ID_BLOCK, abort_transaction, allocate_producer_ids, assign_directories,

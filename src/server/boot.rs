@@ -79,6 +79,7 @@ pub fn boot(
     let advertised: Vec<Endpoint> = listeners.iter().map(|it| it.advertised.clone()).collect();
     let metadata = open_metadata(config, disk, &directories, &advertised, &mut random, now)?;
     let image = Arc::new(metadata.state.image.clone());
+    let image_offset = Offset(metadata.state.position.end.0 - 1);
     let config = &crate::shard::effective(config, &image);
     let opener = Opener {
         config,
@@ -121,7 +122,7 @@ pub fn boot(
             let shard = Shard::new(
                 ShardId(id),
                 config.clone(),
-                image.clone(),
+                (image.clone(), image_offset),
                 placement.clone(),
                 controller,
                 checkpoints.take().unwrap_or_default(),

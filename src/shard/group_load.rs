@@ -6,7 +6,7 @@ use super::fetch::{LookUp, To};
 use super::mail::ReadResult;
 use super::{Outbox, Shard, Waiting};
 use crate::batch::{self, Header};
-use crate::group::{Fault, Step};
+use crate::group::{Fault, Record};
 use crate::limits::GROUP_LOAD_BYTES;
 use crate::log::Isolation;
 use crate::store::{Task, TaskOutcome, Want};
@@ -19,11 +19,14 @@ use std::collections::BTreeMap;
 pub(super) struct Load {
     next: Offset,
     /// Offsets that were committed within transactions whose end has not been met.
-    open: BTreeMap<ProducerId, Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+    open: BTreeMap<ProducerId, Vec<Record>>,
     records: u64,
     /// Records that were passed over.
     strange: u64,
 }
+
+/// Takes in a record's key and value, at its time.
+type Replay<'a> = dyn FnMut(&[u8], Option<&[u8]>, Timestamp) -> Result<(), Fault> + 'a;
 
 impl Shard {
     /// Begins to load a partition's groups; they go on with the round's end.
@@ -146,8 +149,8 @@ impl Shard {
             );
         }
         tracing::debug!(%directory, records = load.records, "groups are loaded");
-        self.with_coordinator(now, slot, out, |coordinator, context| -> Step {
-            coordinator.loaded(context.now)
+        self.with_coordinator(now, slot, out, |coordinator, context| {
+            coordinator.loaded(context)
         });
     }
 }
@@ -158,14 +161,14 @@ impl Load {
         &mut self,
         header: &Header,
         bytes: &[u8],
-        replay: &mut dyn FnMut(&[u8], Option<&[u8]>, Timestamp) -> Result<(), Fault>,
+        replay: &mut Replay<'_>,
     ) -> Result<(), batch::Fault> {
         if header.is_control() {
             let marker = batch::records(bytes).next().transpose()?;
             let kind = marker.and_then(|it| ControlRecord::decode_key(it.key?).ok());
             let open = self.open.remove(&header.producer_id).unwrap_or_default();
             if kind == Some(control_type::COMMIT) {
-                for (key, value) in open {
+                for Record { key, value } in open {
                     self.count(replay(&key, value.as_deref(), header.max_timestamp));
                 }
             }
@@ -179,12 +182,15 @@ impl Load {
             };
             if header.is_transactional() {
                 let open = self.open.entry(header.producer_id).or_default();
-                open.push((key.to_vec(), record.value.map(<[u8]>::to_vec)));
+                open.push(Record {
+                    key: key.to_vec(),
+                    value: record.value.map(<[u8]>::to_vec),
+                });
                 continue;
             }
             // What comes later stands, whenever a transaction ends.
             for open in self.open.values_mut() {
-                open.retain(|(earlier, _)| earlier != key);
+                open.retain(|earlier| earlier.key != key);
             }
             let delta = record.timestamp_delta;
             let timestamp = Timestamp(header.base_timestamp.0.wrapping_add(delta));

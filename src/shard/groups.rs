@@ -9,8 +9,11 @@ use super::group_load::Load;
 use super::mail::Answer;
 use super::{Outbox, Partition, ReturnTo, Shard};
 use crate::batch::{self, Builder, Codec, Look, Rules, TimestampType};
-use crate::config::BrokerConfig;
-use crate::group::{Call, Context, Coordinator, GroupConfig, ListFilter, ListedGroup, Reply, Step};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::group::{
+    Assignor, Call, Context, Coordinator, GroupConfig, ListFilter, ListedGroup, Migration, Reply,
+    Step,
+};
 use crate::io::Pieces;
 use crate::metadata::OFFSETS_TOPIC_NAME;
 use crate::types::{Now, Offset, PartitionId, Timestamp};
@@ -27,6 +30,17 @@ pub(super) struct Groups {
     pending: VecDeque<Pending>,
     /// When the coordinator wants to hear that time has passed, as `Shard::group_timers` has it.
     due_us: Option<u64>,
+}
+
+/// What has become of topics since the coordinators heard of it last.
+#[derive(Default)]
+pub(super) struct TopicNews {
+    /// Anything.
+    pub(super) has_any: bool,
+    /// There are new ones.
+    pub(super) has_created: bool,
+    /// Those that are gone, by name.
+    pub(super) gone: Vec<String>,
 }
 
 /// Replies that wait for a batch.
@@ -53,7 +67,7 @@ impl Shard {
         if *partition.topic != *OFFSETS_TOPIC_NAME {
             return;
         }
-        let config = group_config(&self.config, partition);
+        let config = group_config(&self.config, &partition.config);
         partition.groups = Some(Box::new(Groups::new(config)));
         self.load_groups(slot);
     }
@@ -126,6 +140,7 @@ impl Shard {
         let mut context = Context {
             now,
             image: &self.image,
+            image_offset: self.image_offset,
             random: &mut || random.bytes(),
         };
         let step = act(&mut groups.coordinator, &mut context);
@@ -273,18 +288,18 @@ impl Shard {
     /// Settings have changed.
     pub(super) fn configure_groups(&mut self) {
         for partition in self.slots.iter_mut().flatten() {
-            if partition.groups.is_some() {
-                let config = group_config(&self.config, partition);
-                let groups = partition.groups.as_mut().expect("just seen");
+            let config = group_config(&self.config, &partition.config);
+            if let Some(groups) = &mut partition.groups {
                 groups.coordinator.configure(config);
             }
         }
     }
 
-    /// Has what was committed for topics that are gone go, too.
-    pub(super) fn tell_groups_of_deletions(&mut self, now: Now, out: &mut Outbox) {
-        let topics = std::mem::take(&mut self.topics_gone);
-        if topics.is_empty() {
+    /// Has what was committed for topics that are gone go, too, and consumer groups look at those that
+    /// are otherwise than before.
+    pub(super) fn tell_groups_of_topics(&mut self, now: Now, out: &mut Outbox) {
+        let news = std::mem::take(&mut self.topic_news);
+        if !news.has_any {
             return;
         }
         for slot in 0..self.slots.len() as u32 {
@@ -294,7 +309,11 @@ impl Shard {
             };
             if self.slots[slot as usize].as_ref().is_some_and(serves) {
                 self.with_coordinator(now, slot, out, |coordinator, context| {
-                    coordinator.topics_deleted(context, &topics)
+                    coordinator.topics_changed(context, news.has_created);
+                    match news.gone.as_slice() {
+                        [] => Step::default(),
+                        gone => coordinator.topics_deleted(context, gone),
+                    }
                 });
             }
         }
@@ -336,7 +355,10 @@ const OWN_BATCH: Rules = Rules {
     compressed: Look::Header,
 };
 
-fn group_config(config: &BrokerConfig, partition: &Partition) -> Arc<GroupConfig> {
+fn group_config(config: &BrokerConfig, topic: &TopicConfig) -> Arc<GroupConfig> {
+    let consumer = &config.consumer_groups;
+    let assignors = consumer.assignors.iter();
+    let assignors = assignors.map(|name| Assignor::parse(name).expect("the table names them"));
     Arc::new(GroupConfig {
         session_timeout_ms_min: config.group_session_timeout_ms_min,
         session_timeout_ms_max: config.group_session_timeout_ms_max,
@@ -345,6 +367,12 @@ fn group_config(config: &BrokerConfig, partition: &Partition) -> Arc<GroupConfig
         offset_metadata_max: config.offset_metadata_bytes_max,
         offsets_retention_ms: config.offsets_retention_ms,
         offsets_retention_check_interval_ms: config.offsets_retention_check_ms,
-        batch_bytes_max: partition.config.max_message_bytes as usize,
+        batch_bytes_max: topic.max_message_bytes as usize,
+        consumer_session_timeout_ms: consumer.session_timeout_ms,
+        consumer_heartbeat_interval_ms: consumer.heartbeat_interval_ms,
+        consumer_size_max: consumer.size_max,
+        consumer_assignors: assignors.collect(),
+        migration: Migration::parse(&consumer.migration_policy).expect("the table names them"),
+        regex_refresh_interval_ms: consumer.regex_refresh_interval_ms,
     })
 }

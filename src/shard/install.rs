@@ -285,12 +285,16 @@ impl Shard {
     fn in_force(&mut self, install: u64, out: &mut Outbox) {
         let done = self.installs.remove(&install).expect("installs end once");
         let before = std::mem::replace(&mut self.image, done.change.image.clone());
+        self.image_offset = done.change.offset;
         for id in &done.change.touched {
-            if self.image.topic_by_id(*id).is_none()
-                && let Some(gone) = before.topic_by_id(*id)
-            {
-                self.forget_durable(&gone.name);
-                self.topics_gone.push(gone.name.to_string());
+            self.topic_news.has_any = true;
+            match (before.topic_by_id(*id), self.image.topic_by_id(*id)) {
+                (Some(gone), None) => {
+                    self.forget_durable(&gone.name);
+                    self.topic_news.gone.push(gone.name.to_string());
+                }
+                (None, Some(_)) => self.topic_news.has_created = true,
+                _ => {}
             }
         }
         out.answer(done.from, Answer::Installed);

@@ -50,7 +50,7 @@ use crate::metadata::{Image, QuotaOwner};
 use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
+use crate::types::{Few, LeaderEpoch, Now, Offset, PartitionId, ShardId};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
 use rustc_hash::FxHashMap;
@@ -138,6 +138,8 @@ pub struct Shard {
     shards: u16,
     config: Arc<BrokerConfig>,
     image: Arc<Image>,
+    /// The offset of the last metadata record in it.
+    image_offset: Offset,
     partitions: BTreeMap<PartitionId, u32>,
     slots: Vec<Option<Partition>>,
     free_slots: Vec<u32>,
@@ -172,8 +174,8 @@ pub struct Shard {
     random: Random,
     /// Partitions whose groups are being loaded and can go on.
     group_loads: Vec<PartitionId>,
-    /// Topics that are gone, of which no coordinator has heard.
-    topics_gone: Vec<String>,
+    /// What no coordinator has heard of yet.
+    topic_news: groups::TopicNews,
     /// Partitions by when their coordinator has something to do.
     group_timers: BTreeSet<(u64, u32)>,
     /// The broker stops: groups look for another coordinator.
@@ -194,11 +196,12 @@ enum Parts {
 }
 
 impl Shard {
-    /// A shard with the partitions that the start found for it; `seed` is all its randomness.
+    /// A shard with the partitions that the start found for it; the image comes with the offset of the
+    /// last record in it, `seed` is all its randomness.
     pub fn new(
         id: ShardId,
         config: Arc<BrokerConfig>,
-        image: Arc<Image>,
+        (image, image_offset): (Arc<Image>, Offset),
         placement: Placement,
         controller: Option<Controller>,
         checkpoints: Checkpoints,
@@ -213,6 +216,7 @@ impl Shard {
             shards: config.shards,
             config,
             image,
+            image_offset,
             partitions: BTreeMap::new(),
             slots: Vec::new(),
             free_slots: Vec::new(),
@@ -237,7 +241,7 @@ impl Shard {
             header_buffers: Vec::new(),
             random: Random::new(seed),
             group_loads: Vec::new(),
-            topics_gone: Vec::new(),
+            topic_news: groups::TopicNews::default(),
             group_timers: BTreeSet::new(),
             gives_groups_up: false,
         }
@@ -347,7 +351,7 @@ impl Shard {
     /// A round of events has been dealt with: what they brought together is begun together.
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
         self.go_on_loading_groups(now, out);
-        self.tell_groups_of_deletions(now, out);
+        self.tell_groups_of_topics(now, out);
         for slot in self.to_drive.drain(..) {
             // It may have been closed meanwhile.
             if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {

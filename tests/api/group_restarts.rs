@@ -2,7 +2,10 @@
 
 use crate::broker::{Broker, Directory, Topic};
 use crate::client::Client;
-use crate::members::{HASTY, Member, all_loaded, commit, commit_request, fetch, fetch_request, find, join_beside, offsets, the_error, told, until};
+use crate::members::{
+    HASTY, Member, all_loaded, commit, commit_request, fetch, fetch_request, find, join_beside,
+    offsets, the_error, told, until,
+};
 use millstream::wire::{
     DeleteGroupsRequest, DeleteGroupsResponse, DeleteTopic, DeleteTopicsRequest,
     DeleteTopicsResponse, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode,

@@ -10,7 +10,8 @@ use millstream::wire::{
     LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
     OffsetFetchGroup, OffsetFetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse,
-    OffsetFetchTopic, OffsetFetchTopicResponse, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    OffsetFetchTopic, OffsetFetchTopicResponse, SyncGroupAssignment, SyncGroupRequest,
+    SyncGroupResponse,
 };
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -412,7 +413,10 @@ pub fn fetch(
 /// The offsets alone.
 pub fn offsets(client: &mut Client, group: &str, topic: &Topic, partitions: &[i32]) -> Vec<i64> {
     let fetched = fetch(client, group, topic, partitions);
-    told(&fetched).into_iter().map(|(_, offset, ..)| offset).collect()
+    told(&fetched)
+        .into_iter()
+        .map(|(_, offset, ..)| offset)
+        .collect()
 }
 
 /// Waits until a broker that has just started has loaded its groups: clients try again meanwhile.

@@ -1,8 +1,10 @@
 //! OffsetCommit: what is taken, and from whom.
 
-use crate::broker::{self, Topic};
-use crate::client::{Client, versions};
-use crate::members::{COMMIT, Member, commit, commit_request, fetch, find, nowhere, offsets, the_error, told, topic_of};
+use crate::broker;
+use crate::client::versions;
+use crate::members::{
+    COMMIT, Member, commit, commit_request, fetch, nowhere, offsets, the_error, told, topic_of,
+};
 use millstream::types::Uuid;
 use millstream::wire::{
     ApiKey, ErrorCode, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,

@@ -1,7 +1,7 @@
 //! OffsetFetch: what is found of what was committed, version by version.
 
-use crate::broker::{self, Broker, Directory, Topic};
-use crate::client::{Client, versions};
+use crate::broker::{self, Broker, Directory};
+use crate::client::versions;
 use crate::members::{
     FETCH_OFFSETS, ask, commit, commit_request, fetch_request, fetch_topic, find, nowhere, offsets,
     told, topic_of, until,
@@ -32,7 +32,10 @@ fn every_version_tells_each_partition_asked_for() {
             panic!("one topic: {topics:?}")
         };
         let by_id = version >= BY_ID;
-        assert_eq!(*answered.name, if by_id { "" } else { &topic.name }.to_owned());
+        assert_eq!(
+            *answered.name,
+            if by_id { "" } else { &topic.name }.to_owned()
+        );
         assert_eq!(answered.topic_id, if by_id { topic.id } else { Uuid::ZERO });
         let epoch = if version >= 5 { 4 } else { -1 };
         assert_eq!(

@@ -286,7 +286,7 @@ pub(super) fn partitions(topics: &[ConsumerProtocolTopic<'_>], image: &Image) ->
 pub(super) fn assignment(partitions: &Partitions, version: i16, image: &Image) -> Bytes {
     let topics = partitions.topics().filter_map(|(id, partitions)| {
         Some(ConsumerProtocolTopic {
-            topic: image.topic_by_id(id)?.name.clone().into(),
+            topic: image.topic_by_id(id)?.name.to_string().into(),
             partitions: partitions.iter().map(|index| index.0).collect(),
         })
     });

@@ -47,7 +47,7 @@ fn described(partitions: &Partitions, image: &Image) -> Vec<DescribedTopic> {
     let topics = partitions.topics().filter_map(|(id, partitions)| {
         Some(DescribedTopic {
             id,
-            name: image.topic_by_id(id)?.name.clone(),
+            name: image.topic_by_id(id)?.name.to_string(),
             partitions: partitions.to_vec(),
         })
     });

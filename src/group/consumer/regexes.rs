@@ -251,7 +251,7 @@ impl Lookup {
         let mut last = None;
         let topics = image.topics_after(after.as_deref().unwrap_or(""));
         for topic in topics.take(REGEX_MATCHES_PER_TURN) {
-            let name: Arc<str> = topic.name.as_str().into();
+            let name: Arc<str> = topic.name.clone();
             if program.is_match(name.as_bytes()) {
                 found.insert(name.clone());
             }

@@ -261,7 +261,7 @@ impl Coordinator {
         }
         self.settle(draft);
         let number = self.find_or_make(&id);
-        self.group_mut(number).kind = Kind::Classic(classic);
+        self.group_mut(number).kind = Kind::Classic(Box::new(classic));
         self.turn(number, context.now, draft, |classic, turn| {
             classic.start_all_sessions(turn);
             if rebalances {

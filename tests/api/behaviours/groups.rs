@@ -3,13 +3,16 @@
 
 use crate::broker::{self, Broker, Directory};
 use crate::client::{Client, versions};
-use crate::members::{HASTY, JOIN, Member, PROTOCOL, ask, commit_request, fetch_topic, find, join_beside, offsets, share, subscription, the_error, told, topic_of};
+use crate::members::{
+    HASTY, JOIN, Member, PROTOCOL, ask, commit_request, fetch_topic, join_beside, offsets, share,
+    subscription, the_error, told, topic_of,
+};
 use millstream::wire::{
     ApiKey, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest,
     HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeletePartition, OffsetDeleteRequest,
-    OffsetDeleteResponse, OffsetDeleteTopic, OffsetFetchGroup, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    OffsetDeleteResponse, OffsetDeleteTopic, OffsetFetchRequest, OffsetFetchResponse,
+    SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
 };
 
 #[test]

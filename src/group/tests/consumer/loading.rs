@@ -232,7 +232,9 @@ fn no_changed_byte_of_a_record_makes_a_coordinator_fail() {
                     false => record.value.as_ref(),
                 };
                 let value = value.map(|value| &value[..]);
-                let replayed = bench.coordinator.replay(&record.key, value, Timestamp::NONE);
+                let replayed = bench
+                    .coordinator
+                    .replay(&record.key, value, Timestamp::NONE);
                 loaded += usize::from(other == place && replayed.is_ok());
             }
             bench.act(|coordinator, context| coordinator.loaded(context));

@@ -239,7 +239,9 @@ impl World {
     }
 
     fn change_its_mind(&mut self, at: usize) {
-        let topics = TOPICS.iter().filter(|_| self.bench.draw() % 2 == 0);
+        let topics = TOPICS
+            .iter()
+            .filter(|_| self.bench.draw().is_multiple_of(2));
         let topics = topics.map(|topic| topic.to_string()).collect();
         let regex = match self.below(3) {
             0 => REGEXES[self.below(REGEXES.len())].to_string(),
@@ -355,7 +357,8 @@ impl World {
             up.iter().any(|client| {
                 let whole = regex::Regex::new(&format!("^(?:{})$", client.wish.regex));
                 let by_regex = whole.expect("an expression").is_match(&topic.name);
-                client.wish.topics.contains(&topic.name)
+                let topics = &client.wish.topics;
+                topics.iter().any(|name| **name == *topic.name)
                     || (by_regex && !client.wish.regex.is_empty())
             })
         });
