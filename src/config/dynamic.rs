@@ -77,6 +77,7 @@ impl BrokerConfig {
         }
         config.recovery_threads_per_dir = config.number("num.recovery.threads.per.data.dir");
         config.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
+        config.cleaner = CleanerConfig::new(|name| config.value(name));
         if let Ok(defaults) = TopicConfig::resolve(&config, &BTreeMap::new()) {
             config.topic_defaults = defaults;
         }
