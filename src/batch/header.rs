@@ -249,7 +249,11 @@ impl Header {
 
     /// The offset of one of its records.
     pub fn offset_of(&self, record: &Record<'_>) -> Offset {
-        Offset(self.base_offset.0.saturating_add(record.offset_delta.into()))
+        Offset(
+            self.base_offset
+                .0
+                .saturating_add(record.offset_delta.into()),
+        )
     }
 
     /// When tombstones may go, if compaction has noted it.

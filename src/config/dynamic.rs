@@ -5,6 +5,7 @@
 //! table's default (Kafka's DynamicBrokerConfig). The first two come from the metadata log.
 
 use super::broker::{BrokerConfig, parse_per_ip_overrides};
+use super::cleaner::CleanerConfig;
 use super::property::{Property, Scope, Update, list_elements};
 use super::topic::TopicConfig;
 use super::{PROPERTIES, broker_property, client_metrics_property, group_property};

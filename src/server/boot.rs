@@ -16,8 +16,8 @@ use crate::metadata::{
 };
 use crate::server::{Progress, Worker};
 use crate::shard::{
-    CLEANED, Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
-    RECOVERY_POINTS, Random, Shard, log_config, owner_of,
+    CLEANED, Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS,
+    Placement, RECOVERY_POINTS, Random, Shard, log_config, owner_of,
 };
 use crate::store::{self, Store, files};
 use crate::types::{

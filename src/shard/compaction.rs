@@ -146,7 +146,8 @@ impl Shard {
     pub(super) fn give_compaction_up(&mut self, slot: u32, out: &mut Outbox) {
         let partition = self.slot(slot);
         partition.store.give_compaction_up(&mut out.operations);
-        if self.compaction.of == Some(self.slot(slot).id) {
+        let id = partition.id;
+        if self.compaction.of == Some(id) {
             self.compaction = Turn::default();
         }
     }

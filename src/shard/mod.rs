@@ -302,7 +302,10 @@ impl Shard {
         if now.monotonic_us >= self.remove_us {
             self.remove_before_starts(now, out);
         }
-        if self.compaction_due_us().is_some_and(|due_us| now.monotonic_us >= due_us) {
+        if self
+            .compaction_due_us()
+            .is_some_and(|due_us| now.monotonic_us >= due_us)
+        {
             self.compact(now, out);
         }
     }

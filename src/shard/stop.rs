@@ -198,7 +198,9 @@ impl Shard {
             checkpoint(LOG_STARTS, &|log| {
                 (log.log_start > log.first_segment).then_some(log.log_start)
             });
-            checkpoint(CLEANED, &|log| Some(log.cleaned).filter(|it| *it > Offset(0)));
+            checkpoint(CLEANED, &|log| {
+                Some(log.cleaned).filter(|it| *it > Offset(0))
+            });
             if here().all(|log| log.clean) {
                 let text = CleanShutdown { broker_epoch }.format();
                 markers.push((path.join(CleanShutdown::NAME), text.into_bytes()));

@@ -5,9 +5,7 @@
 //! from what is there now by a generation: a position found before a swap means nothing after it. A fetch
 //! that was answered before keeps the old file open and sends from it.
 
-use super::compaction::{
-    Compaction, CompactionFault, CompactionMeans, SegmentSwap, Stepped,
-};
+use super::compaction::{Compaction, CompactionFault, CompactionMeans, SegmentSwap, Stepped};
 use super::{Beside, Event, Store, Submissions, Task, is_of_the_disk};
 use crate::io::{File, Operation};
 use crate::log::{CompactionRules, Replacement, TimeLookup};
@@ -272,11 +270,7 @@ impl Store {
         };
         let task = Task::SwapSegments {
             directory: self.directory.clone(),
-            swap: Box::new(SegmentSwap {
-                base,
-                gone: replacement.replaced[1..].to_vec(),
-                has_txnindex: replacement.txnindex.is_some(),
-            }),
+            swap: Box::new(SegmentSwap::of(replacement)),
         };
         self.submit_beside(Beside::Swapping, Operation::Task(task), out);
     }

@@ -155,11 +155,7 @@ impl Compaction {
         self.bytes
     }
 
-    fn go_on(
-        &mut self,
-        disk: &dyn Disk,
-        bytes: &mut u64,
-    ) -> Result<Stepped, CompactionFault> {
+    fn go_on(&mut self, disk: &dyn Disk, bytes: &mut u64) -> Result<Stepped, CompactionFault> {
         let between = Phase::Between { groups: Vec::new() };
         match std::mem::replace(&mut self.phase, between) {
             Phase::Noting { at, position } => {
@@ -233,7 +229,8 @@ impl Compaction {
                 false => ControlFlow::Break(()),
             })
         };
-        let behind = each_batch(&log, &stretch, &mut take).map_err(|why| fault(source.base, why))?;
+        let behind =
+            each_batch(&log, &stretch, &mut take).map_err(|why| fault(source.base, why))?;
         *bytes += behind - position;
         if !has_room {
             return Ok(self.to_clean());
@@ -384,6 +381,17 @@ pub struct SegmentSwap {
     pub gone: Vec<Offset>,
     /// Whether it has a `.txnindex`.
     pub has_txnindex: bool,
+}
+
+impl SegmentSwap {
+    /// What puts this segment in its place.
+    pub fn of(replacement: &Replacement) -> SegmentSwap {
+        SegmentSwap {
+            base: replacement.segment.base,
+            gone: replacement.replaced[1..].to_vec(),
+            has_txnindex: replacement.txnindex.is_some(),
+        }
+    }
 }
 
 /// Puts a `.cleaned` segment in the place of others. Whenever this is interrupted, the next start finds

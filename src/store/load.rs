@@ -246,4 +246,3 @@ fn write_again(disk: &dyn Disk, file: &File, from: u64, to: u64) -> io::Result<(
 
 /// Bytes read and written again at once.
 const WRITE_AGAIN_BYTES: usize = 1 << 20;
-

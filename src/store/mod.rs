@@ -145,11 +145,7 @@ pub enum Found {
     /// Read headers and look again with [`Store::scanned`].
     ReadHeaders(Scan),
     /// The segment is being opened: look again at [`Event::Segment`].
-    Opening {
-        base: Offset,
-        /// The store's when it began: after a swap the file may be another.
-        generation: u32,
-    },
+    Opening(Offset),
     /// The bytes on disk are not batches.
     Corrupt,
 }
@@ -217,7 +213,11 @@ enum Beside {
     Sealing {
         next: Offset,
     },
-    Opening(Offset),
+    Opening {
+        base: Offset,
+        /// The store's when it began: after a swap the file may be another.
+        generation: u32,
+    },
     /// Blocks are being reserved. A seal trims what is reserved too much, so one of the same file
     /// waits here for its turn.
     Reserving {
@@ -418,10 +418,7 @@ impl Store {
                     Err(error) => Some(self.fail_for_good("sealing a segment", &error, true)),
                 }
             }
-            (
-                Beside::Opening { base, generation },
-                Outcome::Done(TaskOutcome::Segment(result)),
-            ) => {
+            (Beside::Opening { base, generation }, Outcome::Done(TaskOutcome::Segment(result))) => {
                 // Whoever waits looks again.
                 if generation != self.generation {
                     return Some(Event::Segment { base, failed: None });

@@ -1,13 +1,14 @@
 //! What becomes of each batch, and of each record in it (Kafka's `Cleaner`): first the dirty part is noted
 //! in the map, then everything from the log's first segment on is judged by it.
 
-use crate::log::aborted::Aborted;
-use crate::log::producers::{LastRecord, Marker};
 use super::offset_map::OffsetMap;
 use super::plan::CompactionPlan;
 use super::transactions::{Behind, Transactions};
 use crate::batch::{self, Codec, Fault, HEADER_BYTES, Header, Record};
 use crate::limits::INFLATED_BYTES_MAX;
+use crate::log::aborted::Aborted;
+use crate::log::producers::{LastRecord, Marker};
+use crate::mutation::{Mutation, planted};
 use crate::types::{Offset, ProducerId, Timestamp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -178,7 +179,13 @@ impl Cleaner {
         let Some(key) = record.key else {
             return false;
         };
-        let is_newest = self.map.get(key).is_none_or(|newest| offset >= newest);
+        let is_newest =
+            self.map
+                .get(key)
+                .is_none_or(|newest| match planted(Mutation::NewestCompactedAway) {
+                    true => offset < newest,
+                    false => offset >= newest,
+                });
         is_newest && (record.value.is_some() || !self.is_due(header))
     }
 

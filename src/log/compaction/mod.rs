@@ -41,6 +41,3 @@ pub use offset_map::OffsetMap;
 pub use plan::{CompactionPlan, CompactionRules, CompactionSource};
 pub use reading::{Stretch, Unreadable, each_batch};
 pub use rewriting::{Replacement, Rewriting};
-
-#[cfg(test)]
-mod tests;

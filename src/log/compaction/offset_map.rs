@@ -29,7 +29,9 @@ impl OffsetMap {
     pub fn new(bytes_max: u64, load: f64, keys_max: u64, seed: u64) -> OffsetMap {
         let load = load.clamp(0.01, 1.0);
         let wanted = (keys_max as f64 / load).ceil() as u64;
-        let slots = (bytes_max / SLOT_BYTES).min(wanted.saturating_add(1)).max(2) as usize;
+        let slots = (bytes_max / SLOT_BYTES)
+            .min(wanted.saturating_add(1))
+            .max(2) as usize;
         OffsetMap {
             // Zeros: memory that no key comes to is never touched.
             slots: vec![[0; 3]; slots],
@@ -148,7 +150,7 @@ mod tests {
             (240, 1.0, u64::MAX, 9),
             (240, 0.0, u64::MAX, 1),
             (0, 0.9, u64::MAX, 1),
-            (1 << 20, 0.9, 10, 10),
+            (1 << 20, 0.9, 10, 11),
             (1 << 20, 0.9, 0, 1),
         ] {
             let mut map = OffsetMap::new(bytes, load, keys, 1);

@@ -1,12 +1,12 @@
 //! When a log is compacted, how far, and which segments become one (Kafka's `LogCleanerManager` and
 //! `Cleaner.groupSegmentsBySize`).
 
+use crate::batch::HEADER_BYTES;
 use crate::log::aborted::Aborted;
 use crate::log::index::{OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES};
 use crate::log::machine::{Log, LogConfig};
 use crate::log::producers::LastRecord;
 use crate::log::segment::Segment;
-use crate::batch::HEADER_BYTES;
 use crate::types::{Offset, ProducerId, Timestamp};
 use std::ops::Range;
 

@@ -1,12 +1,12 @@
 //! The segment that takes the place of one or several: its batches come in order, its indexes are built as
 //! an append builds them.
 
+use super::plan::CompactionSource;
+use crate::batch::Header;
 use crate::log::aborted::Aborted;
 use crate::log::index::Indexes;
 use crate::log::machine::LogConfig;
 use crate::log::segment::{Segment, Tail};
-use super::plan::CompactionSource;
-use crate::batch::Header;
 use crate::types::Offset;
 use bytes::Bytes;
 

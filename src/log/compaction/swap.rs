@@ -1,7 +1,7 @@
 //! A compacted segment takes the place of those that it was made of, in the log's memory.
 
-use crate::log::machine::Log;
 use super::rewriting::Replacement;
+use crate::log::machine::Log;
 use crate::types::Offset;
 
 impl Log {

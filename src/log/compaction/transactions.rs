@@ -2,9 +2,9 @@
 //! aborted, and whether anything of a transaction is left before its marker. It reads a log from its
 //! start, batch by batch.
 
+use crate::batch::Header;
 use crate::log::aborted::Aborted;
 use crate::log::producers::Marker;
-use crate::batch::Header;
 use crate::types::{Offset, ProducerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
