@@ -125,6 +125,19 @@ pub const SPARE_FETCHES_MAX: usize = 1024;
 /// Buffers for headers of batches that a shard keeps (8 KiB each): as many look-ups as read at a time.
 pub const SPARE_HEADER_BUFFERS_MAX: usize = 64;
 
+/// Bytes that one step of a compaction reads at most: some ten milliseconds, after which it may be slowed or
+/// given up. A step has memory for as many bytes that stay.
+pub const COMPACTION_STEP_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// And at least, however slow compaction is to be.
+pub const COMPACTION_STEP_BYTES_MIN: u64 = 64 * 1024;
+
+/// Bytes that compaction reads at once at least: with less a system call costs more than the bytes.
+pub const COMPACTION_BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Microseconds after which compaction looks again whether the groups are loaded for which it waits.
+pub const COMPACTION_RETRY_US: u64 = 100_000;
+
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
 
@@ -197,6 +210,7 @@ pub const REMOVAL_RETRY_MS: i32 = 1000;
 /// batch), in which calls have their turns.
 pub const GROUP_TURN_PAUSE_US: u64 = 1000;
 
+const _: () = assert!(COMPACTION_STEP_BYTES_MIN <= COMPACTION_STEP_BYTES_MAX);
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);

@@ -22,6 +22,8 @@ pub enum Mutation {
     CommittedBeforeWritten,
     /// Recovery keeps an index that points beyond the cut log.
     StaleIndex,
+    /// Compaction drops the newest record of each key and keeps those before it.
+    NewestCompactedAway,
 }
 
 #[cfg(feature = "mutations")]

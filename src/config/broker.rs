@@ -1,5 +1,6 @@
 //! The broker's configuration as typed fields, units in the names.
 
+use super::cleaner::CleanerConfig;
 use super::consumer_groups::ConsumerGroups;
 use super::listeners::{self, Listener};
 use super::load::{ConfigError, Machine, Note, Settings};
@@ -86,6 +87,8 @@ pub struct BrokerConfig {
     pub log_start_checkpoint_ms: u32,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
+    /// Compaction.
+    pub cleaner: CleanerConfig,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub high_watermark_checkpoint_ms: i64,
     /// `quota.window.num`, at least 1.
@@ -276,6 +279,7 @@ impl BrokerConfig {
             log_start_checkpoint_ms: settings
                 .number("log.flush.start.offset.checkpoint.interval.ms"),
             retention_check_ms: settings.number("log.retention.check.interval.ms"),
+            cleaner: CleanerConfig::new(|name| settings.get(name)),
             high_watermark_checkpoint_ms: settings
                 .number("replica.high.watermark.checkpoint.interval.ms"),
             quota_samples: settings.number("quota.window.num"),

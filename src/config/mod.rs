@@ -9,6 +9,7 @@
 //! here reads a file, the environment or a clock; what the machine knows comes in as [`Machine`].
 
 mod broker;
+mod cleaner;
 mod consumer_groups;
 mod describe;
 mod dynamic;
@@ -23,6 +24,7 @@ mod topic;
 mod tests;
 
 pub use broker::{Address, AppendMode, BrokerConfig, FetchColdMode};
+pub use cleaner::CleanerConfig;
 pub use consumer_groups::ConsumerGroups;
 pub use describe::{
     Entry, Source, Synonym, describe_broker, describe_client_metrics, describe_cluster,

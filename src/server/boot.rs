@@ -16,8 +16,8 @@ use crate::metadata::{
 };
 use crate::server::{Progress, Worker};
 use crate::shard::{
-    Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
-    RECOVERY_POINTS, Random, Shard, log_config, owner_of,
+    CLEANED, Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS,
+    Placement, RECOVERY_POINTS, Random, Shard, log_config, owner_of,
 };
 use crate::store::{self, Store, files};
 use crate::types::{
@@ -29,9 +29,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The file in which Kafka's cleaner notes up to where it has compacted each log.
-const CLEANED: &str = "cleaner-offset-checkpoint";
 
 /// Why a broker does not start: one line that says what to do.
 #[derive(Debug)]
@@ -98,7 +95,8 @@ pub fn boot(
     lower_recovery_points(disk, &directories, &points)?;
     let starts = log_starts(directories.len(), &found);
     clear_log_starts(disk, &directories, &starts)?;
-    let checkpoints = Checkpoints::new(points, starts);
+    let cleaned = cleaned(directories.len(), &found);
+    let checkpoints = Checkpoints::new(points, starts, cleaned);
 
     let identity = Arc::new(Identity {
         node: config.node_id,
@@ -740,6 +738,9 @@ impl Opener<'_> {
         let mut opened =
             opened.map_err(|fault| StartError(format!("{}: {fault}", one.path.display())))?;
         opened.log.set_cleaned(known(&directory.cleaned));
+        if topic.is_compacted() {
+            opened.log.expect_emptied();
+        }
         if opened.log.lead(one.epoch) {
             let text = opened.log.epochs().text();
             let path = one.path.join(files::LEADER_EPOCHS);
@@ -804,6 +805,19 @@ fn clear_log_starts(
         }
     }
     Ok(())
+}
+
+/// How far logs are compacted, of those that are.
+fn cleaned(log_dirs: usize, found: &[FoundPartition]) -> Vec<Known> {
+    let mut cleaned = vec![Known::new(); log_dirs];
+    for partition in found {
+        let to = partition.log.cleaned();
+        if to > Offset(0) {
+            let key = (partition.topic.clone(), partition.id.index.0);
+            cleaned[partition.log_dir].insert(key, to);
+        }
+    }
+    cleaned
 }
 
 fn recovery_points(

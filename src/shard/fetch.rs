@@ -188,7 +188,7 @@ impl Shard {
             Ok(serving) => serving,
             Err(error) => return self.read_done(&lookup, ReadResult::refused(error), out),
         };
-        if is_deleted(partition, &lookup) {
+        if is_deleted(partition, &lookup) || slice.generation != partition.store.generation() {
             return self.look_up(slot, lookup, out);
         }
         match sifted {

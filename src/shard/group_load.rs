@@ -1,6 +1,7 @@
 //! Loading the groups of a partition from its log: stretch by stretch, read and inflated off the shard,
 //! taken in between other work. Until all of it is read, calls are told COORDINATOR_LOAD_IN_PROGRESS; so
 //! nothing is appended meanwhile, and the log's end stands still.
+//! Nor are segments swapped by compaction: see `compaction`.
 
 use super::fetch::{LookUp, To};
 use super::mail::ReadResult;

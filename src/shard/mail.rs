@@ -79,6 +79,17 @@ pub enum Mail {
         /// Everything before is on disk.
         recovery_point: Offset,
     },
+    /// A log is compacted up to there, told to shard 0, which keeps the checkpoint.
+    Cleaned {
+        /// Its log directory's index.
+        log_dir: usize,
+        /// The topic's name.
+        topic: Arc<str>,
+        /// The partition.
+        partition: PartitionId,
+        /// The first offset that is not compacted.
+        cleaned: Offset,
+    },
     /// The disk under a log directory has failed: nothing in it is served any more.
     LogDirFailed {
         /// Its index.
@@ -134,6 +145,8 @@ pub struct ClosedLog {
     pub first_segment: Offset,
     /// High watermark.
     pub high_watermark: Offset,
+    /// The first offset that is not compacted; 0 if nothing is.
+    pub cleaned: Offset,
     /// Everything before is durable.
     pub recovery_point: Offset,
     /// Whether everything went to disk without an error.

@@ -9,6 +9,7 @@
 
 mod admin;
 mod checkpoints;
+mod compaction;
 mod controller;
 mod delete_records;
 mod failure;
@@ -28,7 +29,7 @@ mod settings;
 mod stop;
 
 pub use admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
-pub use checkpoints::{Checkpoints, Known, RECOVERY_POINTS};
+pub use checkpoints::{CLEANED, Checkpoints, Known, RECOVERY_POINTS};
 pub use controller::{Controller, ControllerSeed};
 pub use delete_records::DeletePart;
 pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState};
@@ -155,6 +156,8 @@ pub struct Shard {
     expire_us: u64,
     /// When segments before the start of their log are removed next.
     remove_us: u64,
+    /// What is being compacted, and when to go on.
+    compaction: compaction::Turn,
     /// Partitions whose store has something to begin at the end of the round.
     to_drive: Vec<u32>,
     /// Partitions by when `flush.ms` has them flushed.
@@ -230,6 +233,7 @@ impl Shard {
             installs: BTreeMap::new(),
             expire_us: 0,
             remove_us: 0,
+            compaction: compaction::Turn::default(),
             to_drive: Vec::new(),
             flushes: BTreeSet::new(),
             ledger: Ledger::new(window),
@@ -273,6 +277,7 @@ impl Shard {
             self.checkpoints.poll_timeout(),
             Some(self.expire_us),
             Some(self.remove_us),
+            self.compaction_due_us(),
             self.flushes.first().map(|(due_us, _)| *due_us),
             self.group_timers.first().map(|(due_us, _)| *due_us),
             (!self.group_loads.is_empty()).then_some(0),
@@ -296,6 +301,12 @@ impl Shard {
         self.do_what_is_due_of_groups(now, out);
         if now.monotonic_us >= self.remove_us {
             self.remove_before_starts(now, out);
+        }
+        if self
+            .compaction_due_us()
+            .is_some_and(|due_us| now.monotonic_us >= due_us)
+        {
+            self.compact(now, out);
         }
     }
 
@@ -326,6 +337,14 @@ impl Shard {
                 recovery_point,
             } => {
                 self.note_durable(now, log_dir, topic, partition, recovery_point);
+            }
+            Mail::Cleaned {
+                log_dir,
+                topic,
+                partition,
+                cleaned,
+            } => {
+                self.note_cleaned(now, log_dir, topic, partition, cleaned);
             }
             Mail::LogStart {
                 log_dir,
@@ -447,6 +466,12 @@ impl Shard {
             }
             store::Event::Headers { operation, bytes } => {
                 self.headers_read(slot, operation, bytes, out);
+            }
+            store::Event::CompactionStepped { bytes } => {
+                self.compaction_stepped(slot, bytes, out);
+            }
+            store::Event::CompactionEnded { cleaned } => {
+                self.compaction_ended(now, slot, cleaned, out);
             }
             store::Event::Durable { to, bytes } => {
                 self.durable(slot, to, out);

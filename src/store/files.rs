@@ -1,6 +1,7 @@
 //! Files of a partition and of a log directory, through a [`Disk`]: may block, so it runs at start
 //! and in tasks, never on a shard.
 
+use super::HeldSegment;
 use crate::batch::{self, Codec, HEADER_BYTES, Header};
 use crate::io::{Disk, File, FileRange, OpenMode};
 use crate::limits::INFLATED_BYTES_MAX;
@@ -134,13 +135,18 @@ pub fn remove_segments(disk: &dyn Disk, directory: &Path, segments: &[Offset]) -
     ];
     for base in segments {
         for kind in KINDS {
-            match disk.unlink(&directory.join(log::file_name(*base, kind))) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            unlink_if_there(disk, &directory.join(log::file_name(*base, kind)))?;
         }
     }
     disk.sync_directory(directory)
+}
+
+/// unlink that is content where there is nothing.
+pub fn unlink_if_there(disk: &dyn Disk, path: &Path) -> Result<()> {
+    match disk.unlink(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Replaces files one after the other, then unlinks others; what is not there to unlink is gone
@@ -154,10 +160,7 @@ pub fn replace_all(
         replace(disk, path, content)?;
     }
     for path in unlink {
-        match disk.unlink(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unlink_if_there(disk, path)?;
     }
     Ok(())
 }
@@ -265,6 +268,16 @@ pub fn look_up_time(
         false => (None, None),
     };
     lookup.run(&source, index.as_deref(), timeindex.as_deref())
+}
+
+/// The same in a segment that is held open.
+pub fn look_up_time_in(
+    disk: &dyn Disk,
+    held: &HeldSegment,
+    lookup: &TimeLookup,
+) -> Result<Option<TimeFound>> {
+    let source = FileSource::new(disk, held.log.clone())?;
+    lookup.run(&source, Some(&held.index), Some(&held.timeindex))
 }
 
 /// Looks through a stretch of a segment for batches without records.

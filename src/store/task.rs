@@ -2,6 +2,8 @@
 //! [`Disk`]. Whatever touches names, lengths or durability of files is here; shards themselves only
 //! append and read.
 
+use super::cleaning::{self, Compacted, HeldSegment};
+use super::compaction::{self, Compaction, SegmentSwap};
 use super::files;
 use crate::batch::{self, Checked, Fault, Header, Rules, Target};
 use crate::io::{self, Disk, File, FileRange, Pieces};
@@ -107,6 +109,20 @@ pub enum Task {
         /// Their bases.
         segments: Vec<Offset>,
     },
+    /// Does a step of a compaction. -> `Compacted`.
+    Compact(Box<Compaction>),
+    /// Puts a compacted segment in the place of others, durably. -> `Finished`.
+    SwapSegments {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// Which.
+        swap: Box<SegmentSwap>,
+    },
+    /// Removes what a compaction that was given up has written. -> `Finished`.
+    RemoveCleaned {
+        /// The partition's directory.
+        directory: PathBuf,
+    },
     /// Asks what room directories have. -> `Space`.
     MeasureSpace {
         /// Which.
@@ -125,6 +141,8 @@ pub enum Task {
         lookup: Box<log::TimeLookup>,
         /// The partition's directory.
         directory: PathBuf,
+        /// The segment, while its files have not taken their names.
+        held: Option<Box<HeldSegment>>,
     },
 }
 
@@ -158,6 +176,8 @@ pub enum TaskOutcome {
     Sifted(Result<log::Sifted>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
+    /// The end of a step.
+    Compacted(Box<Compacted>),
     /// The batches that lie whole in a stretch, each with the bytes of its records.
     Batches(Result<Vec<(Header, Vec<u8>)>>),
 }
@@ -186,6 +206,9 @@ impl io::Task for Task {
             | Task::Note { .. }
             | Task::Remove { .. }
             | Task::RemoveSegments { .. }
+            | Task::Compact(_)
+            | Task::SwapSegments { .. }
+            | Task::RemoveCleaned { .. }
             | Task::MeasureSpace { .. }
             | Task::LookUpTime { .. } => false,
         }
@@ -225,15 +248,34 @@ impl io::Task for Task {
                 directory,
                 segments,
             } => Finished(files::remove_segments(disk, &directory, &segments)),
+            Task::Compact(mut pass) => {
+                let (bytes, result) = pass.step(disk);
+                TaskOutcome::Compacted(Box::new(cleaning::Compacted {
+                    pass,
+                    bytes,
+                    result,
+                }))
+            }
+            Task::SwapSegments { directory, swap } => {
+                Finished(compaction::swap_segments(disk, &directory, &swap))
+            }
+            Task::RemoveCleaned { directory } => {
+                Finished(compaction::remove_cleaned(disk, &directory))
+            }
             Task::MeasureSpace { directories } => {
                 Space(directories.iter().map(|path| disk.space(path)).collect())
             }
             Task::Convert(conversion) => Converted(Box::new(conversion.run())),
             Task::Sift(range) => Sifted(files::sift(disk, &range)),
             Task::ReadBatches(range) => Batches(files::read_batches(disk, &range)),
-            Task::LookUpTime { lookup, directory } => {
-                Found(files::look_up_time(disk, &directory, &lookup))
-            }
+            Task::LookUpTime {
+                lookup,
+                directory,
+                held,
+            } => Found(match held {
+                Some(held) => files::look_up_time_in(disk, &held, &lookup),
+                None => files::look_up_time(disk, &directory, &lookup),
+            }),
         }
     }
 }

@@ -14,6 +14,7 @@ mod behaviours;
 mod broker;
 mod client;
 mod command_line;
+mod compaction;
 mod complaints;
 mod connections;
 mod consumer_group_describe;

@@ -9,10 +9,12 @@ use crate::random::Random;
 use crate::world::{Actor, Stage};
 use millstream::wire::{
     ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest,
-    HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
-    OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
-    OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchTopic,
-    SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    HeartbeatResponse, IncrementalAlterConfigsProperty, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResource, IncrementalAlterConfigsResponse, JoinGroupProtocol,
+    JoinGroupRequest, JoinGroupResponse, OffsetCommitPartition, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetCommitTopic, OffsetFetchGroup, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetFetchTopic, SyncGroupAssignment, SyncGroupRequest,
+    SyncGroupResponse,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,8 @@ pub struct Committer {
     client: u32,
     /// Whether it commits as a member.
     is_member: bool,
+    /// What it gives the topic of the offsets first, so that its segments roll and are compacted.
+    settings: Vec<(&'static str, String)>,
     session_timeout_ms: i32,
     history: Rc<RefCell<History>>,
     conversation: Conversation<What>,
@@ -63,6 +67,7 @@ struct Known {
 
 enum What {
     Find,
+    Set,
     Join,
     Sync,
     Heartbeat,
@@ -74,10 +79,16 @@ enum What {
 
 impl Committer {
     /// One who commits for partitions of all topics.
-    pub fn new(client: u32, random: &mut Random, history: Rc<RefCell<History>>) -> Committer {
+    pub fn new(
+        client: u32,
+        random: &mut Random,
+        settings: Vec<(&'static str, String)>,
+        history: Rc<RefCell<History>>,
+    ) -> Committer {
         Committer {
             client,
             is_member: random.one_in(2),
+            settings,
             session_timeout_ms: random.magnitude(6_000, 60_000) as i32,
             history,
             conversation: Conversation::new(format!("committer-{client}")),
@@ -125,6 +136,9 @@ impl Committer {
         if !self.found {
             return self.find(stage);
         }
+        if !self.settings.is_empty() {
+            return self.set(stage);
+        }
         if self.is_member && !self.member.is_synced {
             return match self.member.generation > 0 {
                 true => self.sync(stage),
@@ -147,6 +161,25 @@ impl Committer {
         let version = stage.random.between(4, 6) as i16;
         self.conversation
             .ask(stage, version, &request, 0, What::Find);
+    }
+
+    fn set(&mut self, stage: &mut Stage<'_>) {
+        let settings = self.settings.iter();
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![IncrementalAlterConfigsResource {
+                resource_type: 2,
+                resource_name: "__consumer_offsets".into(),
+                configs: settings
+                    .map(|(name, value)| IncrementalAlterConfigsProperty {
+                        name: (*name).into(),
+                        config_operation: 0,
+                        value: Some(value.clone().into()),
+                    })
+                    .collect(),
+            }],
+            validate_only: false,
+        };
+        self.conversation.ask(stage, 1, &request, 0, What::Set);
     }
 
     fn join(&mut self, stage: &mut Stage<'_>) {
@@ -278,6 +311,16 @@ impl Committer {
                 let found = &body.coordinators[0];
                 assert_eq!(*found.key, *self.group());
                 self.found = self.judge(found.error_code, &[]);
+            }
+            What::Set => {
+                let body: IncrementalAlterConfigsResponse<'_> = answer.body();
+                let error = body.responses[0].error_code;
+                match error {
+                    ErrorCode::NONE => self.settings.clear(),
+                    // The topic is not there yet.
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}
+                    _ => assert!(self.history.borrow().disk_failed, "{body:?}"),
+                }
             }
             What::Join => {
                 let body: JoinGroupResponse<'_> = answer.body();

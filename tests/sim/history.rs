@@ -134,6 +134,8 @@ pub struct Counts {
     pub woken: u64,
     /// Offsets of groups whose commit was acknowledged.
     pub committed: u64,
+    /// Logs that were compacted, as of the last stop.
+    pub compacted: u64,
 }
 
 impl History {

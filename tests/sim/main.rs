@@ -39,6 +39,7 @@
 
 mod broker;
 mod committer;
+mod compaction;
 mod consumer;
 mod conversation;
 mod disk;
