@@ -6,7 +6,7 @@ use super::files;
 use crate::batch::{self, Checked, Fault, Header, Rules, Target};
 use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
-use crate::types::{Offset, TopicId};
+use crate::types::{Offset, Timestamp, TopicId};
 use std::io::Result;
 use std::path::PathBuf;
 
@@ -119,6 +119,13 @@ pub enum Task {
     Sift(FileRange),
     /// Reads batches and inflates them. -> `Batches`.
     ReadBatches(FileRange),
+    /// Finds the time of an offset in the batch at the start of a stretch. -> `Time`.
+    TellTime {
+        /// The stretch.
+        range: FileRange,
+        /// The offset.
+        offset: Offset,
+    },
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -158,6 +165,8 @@ pub enum TaskOutcome {
     Sifted(Result<log::Sifted>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
+    /// When a record was written.
+    Time(Result<Option<Timestamp>>),
     /// The batches that lie whole in a stretch, each with the bytes of its records.
     Batches(Result<Vec<(Header, Vec<u8>)>>),
 }
@@ -187,6 +196,7 @@ impl io::Task for Task {
             | Task::Remove { .. }
             | Task::RemoveSegments { .. }
             | Task::MeasureSpace { .. }
+            | Task::TellTime { .. }
             | Task::LookUpTime { .. } => false,
         }
     }
@@ -231,6 +241,7 @@ impl io::Task for Task {
             Task::Convert(conversion) => Converted(Box::new(conversion.run())),
             Task::Sift(range) => Sifted(files::sift(disk, &range)),
             Task::ReadBatches(range) => Batches(files::read_batches(disk, &range)),
+            Task::TellTime { range, offset } => Time(files::time_at(disk, &range, offset)),
             Task::LookUpTime { lookup, directory } => {
                 Found(files::look_up_time(disk, &directory, &lookup))
             }

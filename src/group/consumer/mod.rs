@@ -325,6 +325,16 @@ impl Consumer {
         }
     }
 
+    /// Who has that partition, or has yet to give it up.
+    pub(in crate::group) fn owner(
+        &self,
+        topic: TopicId,
+        index: PartitionIndex,
+    ) -> Option<(&Arc<str>, &Member)> {
+        let owner = self.owners.get(&(topic, index))?;
+        self.members.get_key_value(owner)
+    }
+
     /// Whether any member reads the topic.
     pub(in crate::group) fn reads(&self, topic: &str) -> bool {
         self.subscribed.contains_key(topic)
