@@ -177,7 +177,7 @@ impl Lags {
     }
 
     /// For programs.
-    pub(super) fn document(&self) -> Value {
+    pub(super) fn document(&self, watched: &Watched) -> Value {
         let groups = self.groups.iter().map(|(id, group)| {
             let partitions = group.partitions.iter().map(|lag| {
                 let owner = lag.at.owner.as_ref();
@@ -202,7 +202,12 @@ impl Lags {
                 "partitions": partitions.collect::<Vec<_>>(),
             })
         });
-        json!({ "groups": groups.collect::<Vec<_>>(), "is_cut": self.is_cut })
+        json!({
+            "node": watched.node,
+            "cluster_id": &*watched.cluster_id,
+            "groups": groups.collect::<Vec<_>>(),
+            "is_cut": self.is_cut,
+        })
     }
 }
 

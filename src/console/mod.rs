@@ -173,7 +173,7 @@ impl Console {
                 let (said, _) = self.look();
                 Some(http::Answer {
                     kind: "application/json",
-                    body: self.lags(&said).document().to_string(),
+                    body: self.lags(&said).document(&self.watched).to_string(),
                 })
             }
             "/" => Some(http::Answer {

@@ -430,6 +430,8 @@ fn programs_get_groups_as_json() {
     assert_eq!(
         document,
         serde_json::json!({
+            "node": 1,
+            "cluster_id": "cluster",
             "groups": [{
                 "group": "readers",
                 "type": "classic",
