@@ -143,7 +143,7 @@ impl Committer<'_> {
 }
 
 /// Codes that another coordinator, or the same one later, does not answer.
-pub(in crate::cli) fn is_moving(code: ErrorCode) -> bool {
+fn is_moving(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::NOT_COORDINATOR

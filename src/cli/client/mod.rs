@@ -4,16 +4,13 @@
 //! One request at a time per broker; nothing runs in the background.
 
 mod connection;
-mod groups;
+pub(super) mod groups;
 mod offsets;
 mod times;
 mod topics;
 
 pub(super) use connection::{Deadline, Reply};
-pub(super) use groups::{
-    CommittedOffset, Committer, Group, GroupKind, GroupMember, ListedGroup, Part, Parts, is_moving,
-    unknown_group,
-};
+pub(super) use groups::{Committer, Group, GroupMember, Part, Parts, unknown_group};
 pub(super) use offsets::{At, OffsetAt, is_stale};
 pub(super) use topics::{TopicState, unknown};
 

@@ -57,9 +57,9 @@ enum View {
 
 impl Describe {
     pub(super) fn run(self, connect: &Connect) -> Result<(), Failure> {
-        let view = match (self.members, self.state) {
-            (true, _) => View::Members,
-            (_, true) => View::State,
+        let view = match (self.offsets, self.members, self.state) {
+            (false, true, _) => View::Members,
+            (false, _, true) => View::State,
             _ => View::Offsets,
         };
         show(connect, &self.chosen, view, self.verbose)
@@ -313,7 +313,7 @@ fn seconds(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::GroupKind;
+    use crate::cli::client::groups::GroupKind;
     use crate::types::{NodeId, Offset, Timestamp};
 
     fn group(members: Vec<GroupMember>) -> Group {

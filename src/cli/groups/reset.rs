@@ -14,7 +14,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Moves what groups without members have committed. Shows what would be done, unless --execute is
 /// given.
@@ -106,7 +106,7 @@ type Moves = BTreeMap<String, BTreeMap<Part, Move>>;
 
 impl Reset {
     pub(super) fn run(self, connect: &Connect) -> Result<(), Failure> {
-        let plan = self.from_file.as_ref().map(read).transpose()?;
+        let plan = self.from_file.as_deref().map(read).transpose()?;
         let mut client = Client::new(connect);
         let ids = self.chosen.ids(&mut client)?;
         let named = scope::resolve(&mut client, &self.topics)?;
@@ -246,7 +246,7 @@ impl Reset {
                 ]);
             }
             out.table(&table)?;
-            if !self.execute {
+            if self.dry_run || !self.execute {
                 out.line("nothing has changed: --execute does it")?;
             }
         }
@@ -285,7 +285,7 @@ fn of_group(plan: &Plan, id: &str) -> Result<BTreeMap<Part, Offset>, Failure> {
     }
 }
 
-fn read(path: &PathBuf) -> Result<Plan, Failure> {
+fn read(path: &Path) -> Result<Plan, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("{shown} cannot be read: {error}")))?;
@@ -348,7 +348,7 @@ fn targets(
             }
             // Nothing is that new: what comes next will be.
             To::Time(_) => at_time.get(index).and_then(|it| it.offset).unwrap_or(end),
-            To::Planned(planned) => planned.get(&part).copied().unwrap_or(end),
+            To::Planned(planned) => planned[&part],
         };
         targets.insert(*index, within(&part, wanted, first, end));
     }
