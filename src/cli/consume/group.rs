@@ -262,7 +262,8 @@ impl Reader<'_> {
         match committed {
             Ok(committed) => {
                 let offsets = committed.into_iter();
-                Ok(offsets.map(|((_, index), it)| (index, it.offset)).collect())
+                let offsets = offsets.map(|((_, index), it)| (index, it.offset));
+                Ok(Some(offsets.collect()))
             }
             Err(code) if is_outdated(code) => Ok(None),
             Err(code) => Err(Failure::refused(

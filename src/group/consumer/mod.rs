@@ -301,7 +301,6 @@ impl Consumer {
         self.target_epoch
     }
 
-    #[cfg(test)]
     pub(in crate::group) fn members(&self) -> &BTreeMap<Arc<str>, Member> {
         &self.members
     }
