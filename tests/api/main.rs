@@ -39,6 +39,7 @@ mod fetch;
 mod fetch_sessions;
 mod find_coordinator;
 mod flush;
+mod group_commands;
 mod group_coordinators;
 mod group_restarts;
 mod heartbeat;
