@@ -210,6 +210,22 @@ pub const REMOVAL_RETRY_MS: i32 = 1000;
 /// batch), in which calls have their turns.
 pub const GROUP_TURN_PAUSE_US: u64 = 1000;
 
+/// Groups and committed offsets of which a shard tells in one turn, when somebody asks how far groups have
+/// come: about a quarter of a millisecond.
+pub const GROUP_STANDINGS_PER_PAGE: usize = 1000;
+
+/// Committed offsets that `/metrics` shows of a broker, each in up to six series; the groups behind them are
+/// left out, and a metric says so. More would outgrow what a scraper takes (Prometheus is usually given
+/// less), and so would the time in which they are gathered.
+pub const GROUP_OFFSETS_SHOWN_MAX: usize = 20_000;
+
+/// Records whose time is looked up for one page of metrics: those that groups are at and that were not
+/// looked up for the page before. Each is one read of a file, off the shards.
+pub const GROUP_TIMES_PER_PAGE: usize = 2000;
+
+/// The same in one turn of a shard, which finds their places.
+pub const GROUP_TIMES_PER_TURN: usize = 100;
+
 const _: () = assert!(COMPACTION_STEP_BYTES_MIN <= COMPACTION_STEP_BYTES_MAX);
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
@@ -220,3 +236,5 @@ const _: () = assert!(PIECE_BYTES.is_power_of_two());
 const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);
 const _: () = assert!(COLD_READ_BYTES_MAX.is_multiple_of(PIECE_BYTES));
 const _: () = assert!(REPLY_BYTES_USUAL <= RECEIVE_SPACE_BYTES_MIN);
+const _: () = assert!(GROUP_STANDINGS_PER_PAGE <= GROUP_OFFSETS_SHOWN_MAX);
+const _: () = assert!(GROUP_TIMES_PER_TURN <= GROUP_TIMES_PER_PAGE);

@@ -98,7 +98,8 @@ impl Coordinator {
     }
 }
 
-fn listed(group: &Group) -> ListedGroup {
+/// A group for a listing.
+pub(in crate::group) fn listed(group: &Group) -> ListedGroup {
     let (protocol_type, state, kind) = match &group.kind {
         Kind::Classic(classic) => {
             let protocol_type = classic.protocol_type().cloned();

@@ -28,6 +28,7 @@
 //! | `kind` | what is asked of groups of either kind |
 //! | `commits`, `offsets` | OffsetCommit, OffsetFetch, OffsetDelete, and what they are about |
 //! | `admin` | describe, list, delete |
+//! | `standing` | everything committed, and who consumes it, for whoever watches |
 //! | `chores` | expiry, deleted topics, what takes more than one batch |
 //! | `records` | the log's format |
 //! | `turn`, `timers` | what a group may use in its turn |
@@ -79,6 +80,7 @@ mod kind;
 mod offsets;
 mod partitions;
 mod records;
+mod standing;
 mod timers;
 mod turn;
 
@@ -87,6 +89,7 @@ pub use call::*;
 pub use config::{GroupConfig, Migration};
 pub use coordinator::{Context, Coordinator, Fault, Record, Step};
 pub use partitions::Partitions;
+pub use standing::{Bookmark, Owner, Standing, StandingOffset, StandingPage, Told};
 
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,7 @@ pub use producers::ProducerState;
 pub use recovery::{Fault, Files, Found, LoadError, Loaded, Rebuilt, SegmentFiles, load};
 pub use scan::{Sifted, Source, next_offset, sift};
 pub use segment::Segment;
-pub use time::{TimeFound, TimeLookup, TimeTarget};
+pub use time::{TimeFound, TimeLookup, TimeTarget, time_at};
 
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,13 @@ pub(super) enum To {
     },
     /// The coordinator of that partition, which loads its groups.
     Groups(PartitionId),
+    /// A question for the time of a record.
+    Time {
+        /// The answer in the making.
+        gather: u64,
+        /// The part's place in the question.
+        index: u32,
+    },
 }
 
 impl LookUp {
@@ -281,6 +288,9 @@ impl Shard {
                 _ => unreachable!("a read gathers reads"),
             }),
             To::Groups(id) => self.group_stretch_found(id, result, out),
+            To::Time { gather, index } => {
+                self.time_place_found((gather, index), lookup.want.offset, result, out);
+            }
         }
     }
 

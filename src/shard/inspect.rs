@@ -7,7 +7,7 @@ use crate::io::Space;
 use crate::log::ProducerState;
 use crate::metadata::VoterNode;
 use crate::store::{Task, TaskOutcome};
-use crate::types::{LeaderEpoch, NodeId, Offset, PartitionId};
+use crate::types::{LeaderEpoch, NodeId, Offset, PartitionId, Timestamp};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub enum InspectAsk {
     Producers(Vec<(u32, PartitionId)>),
     /// The groups that are coordinated on the shard. -> `Groups`.
     Groups(ListFilter),
+    /// When records were written. -> `Times`.
+    Times(Vec<TimePart>),
 }
 
 /// The answer to the [`InspectAsk`] that names it.
@@ -43,6 +45,9 @@ pub enum Inspected {
     Producers(Vec<(u32, Result<Vec<ProducerState>, ErrorCode>)>),
     /// In no particular order; COORDINATOR_LOAD_IN_PROGRESS while some are being loaded.
     Groups(Result<Vec<ListedGroup>, ErrorCode>),
+    /// By the parts' index: the time of the first record at or behind the place; nothing where there is none,
+    /// or it cannot be read.
+    Times(Vec<(u32, Option<Timestamp>)>),
 }
 
 /// An epoch, and the offset behind its last record.
@@ -87,6 +92,17 @@ pub struct EpochPart {
     pub wanted: LeaderEpoch,
 }
 
+/// A record whose time is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct TimePart {
+    /// Its place in the question.
+    pub index: u32,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The offset.
+    pub offset: Offset,
+}
+
 impl Shard {
     pub(super) fn inspect(&mut self, from: ReturnTo, ask: InspectAsk, out: &mut Outbox) {
         let answer = match ask {
@@ -97,6 +113,7 @@ impl Shard {
                 let task = Task::MeasureSpace { directories };
                 return self.submit_task(Waiting::Space(from), task, out);
             }
+            InspectAsk::Times(parts) => return self.times(from, parts, out),
             InspectAsk::Quorum => Inspected::Quorum(self.quorum()),
             InspectAsk::Groups(filter) => Inspected::Groups(self.list_groups(&filter)),
             InspectAsk::EpochEnds(parts) => {

@@ -26,13 +26,14 @@ mod quotas;
 mod random;
 mod report;
 mod settings;
+mod standings;
 mod stop;
 
 pub use admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
 pub use checkpoints::{CLEANED, Checkpoints, Known, RECOVERY_POINTS};
 pub use controller::{Controller, ControllerSeed};
 pub use delete_records::DeletePart;
-pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState};
+pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState, TimePart};
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
@@ -51,7 +52,7 @@ use crate::metadata::{Image, QuotaOwner};
 use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{Few, LeaderEpoch, Now, Offset, PartitionId, ShardId};
+use crate::types::{Few, LeaderEpoch, Now, Offset, PartitionId, ShardId, Timestamp};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
 use rustc_hash::FxHashMap;
@@ -122,6 +123,7 @@ enum Waiting {
     Offset(offsets::TimeLookUp),
     Sifted(fetch::Sifting),
     GroupBatches(PartitionId),
+    Time { gather: u64, index: u32 },
     Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
@@ -196,6 +198,7 @@ enum Parts {
     Produce(Few<(u32, Produced)>),
     Read(Few<(u32, ReadResult)>),
     Offsets(Few<(u32, OffsetResult)>),
+    Times(Vec<(u32, Option<Timestamp>)>),
 }
 
 impl Shard {
@@ -432,6 +435,9 @@ impl Shard {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
                     Waiting::Sifted(sifting) => self.sifted(sifting, outcome, out),
                     Waiting::GroupBatches(id) => self.group_batches_read(id, outcome),
+                    Waiting::Time { gather, index } => {
+                        self.time_read(gather, index, outcome, out);
+                    }
                     Waiting::Converted { slot, number } => {
                         self.converted(now, slot, number, outcome, out);
                         self.slot_is_quiet(slot, out);
@@ -544,6 +550,7 @@ impl From<Parts> for Answer {
             Parts::Produce(parts) => Answer::Produce(parts),
             Parts::Read(parts) => Answer::Read(parts),
             Parts::Offsets(parts) => Answer::Offsets(parts),
+            Parts::Times(parts) => Answer::Inspected(Inspected::Times(parts)),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::batch::{self, Codec, HEADER_BYTES, Header};
 use crate::io::{Disk, File, FileRange, OpenMode};
 use crate::limits::INFLATED_BYTES_MAX;
 use crate::log::{self, FileKind, Sealed, Sifted, TimeFound, TimeLookup};
-use crate::types::{Offset, TopicId};
+use crate::types::{Offset, Timestamp, TopicId};
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
@@ -278,6 +278,12 @@ pub fn look_up_time_in(
 ) -> Result<Option<TimeFound>> {
     let source = FileSource::new(disk, held.log.clone())?;
     lookup.run(&source, Some(&held.index), Some(&held.timeindex))
+}
+
+/// When the first record at or behind `offset` in the batch at the start of a range was written.
+pub fn time_at(disk: &dyn Disk, range: &FileRange, offset: Offset) -> Result<Option<Timestamp>> {
+    let source = FileSource::new(disk, range.file.clone())?;
+    log::time_at(&source, range.position, offset)
 }
 
 /// Looks through a stretch of a segment for batches without records.

@@ -8,7 +8,7 @@ use super::files;
 use crate::batch::{self, Checked, Fault, Header, Rules, Target};
 use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
-use crate::types::{Offset, TopicId};
+use crate::types::{Offset, Timestamp, TopicId};
 use std::io::Result;
 use std::path::PathBuf;
 
@@ -135,6 +135,13 @@ pub enum Task {
     Sift(FileRange),
     /// Reads batches and inflates them. -> `Batches`.
     ReadBatches(FileRange),
+    /// Finds the time of an offset in the batch at the start of a stretch. -> `Time`.
+    TellTime {
+        /// The stretch.
+        range: FileRange,
+        /// The offset.
+        offset: Offset,
+    },
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
@@ -178,6 +185,8 @@ pub enum TaskOutcome {
     Found(Result<Option<log::TimeFound>>),
     /// The end of a step.
     Compacted(Box<Compacted>),
+    /// When a record was written.
+    Time(Result<Option<Timestamp>>),
     /// The batches that lie whole in a stretch, each with the bytes of its records.
     Batches(Result<Vec<(Header, Vec<u8>)>>),
 }
@@ -210,6 +219,7 @@ impl io::Task for Task {
             | Task::SwapSegments { .. }
             | Task::RemoveCleaned { .. }
             | Task::MeasureSpace { .. }
+            | Task::TellTime { .. }
             | Task::LookUpTime { .. } => false,
         }
     }
@@ -276,6 +286,7 @@ impl io::Task for Task {
                 Some(held) => files::look_up_time_in(disk, &held, &lookup),
                 None => files::look_up_time(disk, &directory, &lookup),
             }),
+            Task::TellTime { range, offset } => Time(files::time_at(disk, &range, offset)),
         }
     }
 }

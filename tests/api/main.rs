@@ -40,6 +40,7 @@ mod fetch;
 mod fetch_sessions;
 mod find_coordinator;
 mod flush;
+mod group_commands;
 mod group_coordinators;
 mod group_restarts;
 mod group_scale;

@@ -301,7 +301,6 @@ impl Consumer {
         self.target_epoch
     }
 
-    #[cfg(test)]
     pub(in crate::group) fn members(&self) -> &BTreeMap<Arc<str>, Member> {
         &self.members
     }
@@ -323,6 +322,16 @@ impl Consumer {
         } else {
             "Reconciling"
         }
+    }
+
+    /// Who has that partition, or has yet to give it up.
+    pub(in crate::group) fn owner(
+        &self,
+        topic: TopicId,
+        index: PartitionIndex,
+    ) -> Option<(&Arc<str>, &Member)> {
+        let owner = self.owners.get(&(topic, index))?;
+        self.members.get_key_value(owner)
     }
 
     /// Whether any member reads the topic.

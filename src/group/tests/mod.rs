@@ -12,6 +12,7 @@ mod loading;
 mod model;
 mod offsets;
 mod sessions;
+mod standing;
 mod static_members;
 mod syncing;
 

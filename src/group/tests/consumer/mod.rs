@@ -38,7 +38,7 @@ impl Bench {
     }
 
     /// A new topic. The coordinator hears of it.
-    fn add_topic(&mut self, name: &str, partitions: i32) -> TopicId {
+    pub(in crate::group::tests) fn add_topic(&mut self, name: &str, partitions: i32) -> TopicId {
         let mut incarnation = 1;
         while self.made.contains(&topic_id(name, incarnation)) {
             incarnation += 1;
@@ -123,7 +123,7 @@ impl Bench {
     }
 
     /// A heartbeat that is answered without an error.
-    fn beats(&mut self, beat: ConsumerHeartbeat) -> ConsumerBeat {
+    pub(in crate::group::tests) fn beats(&mut self, beat: ConsumerHeartbeat) -> ConsumerBeat {
         let reply = self.beat(beat.clone());
         assert_eq!(reply.error, ErrorCode::NONE, "{beat:?} {reply:?}");
         reply
@@ -186,7 +186,7 @@ fn beat(member: &str, epoch: i32) -> ConsumerHeartbeat {
 }
 
 /// A heartbeat by which a member joins.
-fn joins(member: &str, topics: &[&str]) -> ConsumerHeartbeat {
+pub(in crate::group::tests) fn joins(member: &str, topics: &[&str]) -> ConsumerHeartbeat {
     ConsumerHeartbeat {
         rebalance_timeout_ms: Some(REBALANCE_MS),
         topics: Some(topics.iter().map(|topic| topic.to_string()).collect()),
