@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# groups.sh CLIENT [SCENARIO|STRATEGY...]: the members of groups that python/groups.py has of this client, beside a fresh
+# broker whose sessions may be short. Without a client: their names.
+set -u
+source "$(dirname "$0")/broker.sh"
+[ $# -gt 0 ] || { sed -n 's/^    client("\([^"]*\)".*/\1/p' "$HERE/python/groups.py"; exit 0; }
+work_dir groups
+export WORK CACHE
+broker_start "$WORK/broker" group.min.session.timeout.ms=500 group.initial.rebalance.delay.ms=300 \
+    group.consumer.min.session.timeout.ms=1000 group.consumer.session.timeout.ms=4000 \
+    group.consumer.min.heartbeat.interval.ms=100 group.consumer.heartbeat.interval.ms=400 offsets.topic.num.partitions=5
+"$CACHE/venv/bin/python" "$HERE/python/groups.py" "$@" || fail "groups of $1"
+broker_stop
