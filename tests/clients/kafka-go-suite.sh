@@ -19,7 +19,8 @@ echo "$port" >"$WORK/broker/port"
 } >"$WORK/broker/server.properties"
 if [ "$KIND" = kafka ]; then kafka_format "$WORK/broker/server.properties"; fi
 PROPERTIES=1 broker_start "$WORK/broker"
-find "$WORK/kafka-go" -name '*_test.go' -exec sed -i "s/\b9092\b/$port/g" {} +
+# (address_test.go wants the port that kafka-go takes where none is given.)
+find "$WORK/kafka-go" -name '*_test.go' ! -name address_test.go -exec sed -i "s/\b9092\b/$port/g" {} +
 
 # run OUT [PATTERN]: the tests, told as JSON. That some fail is for the comparison to judge.
 run() {

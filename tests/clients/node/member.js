@@ -40,6 +40,7 @@ async function start(name, settings) {
     autoCommit: false,
     eachBatchAutoResolve: true,
     eachBatch: async ({ batch: { topic, partition, messages } }) => {
+      if (messages.length === 0) return
       say(name, 'handled', ...messages.map(({ offset, value }) => `${topic}/${partition}/${offset}/${value}`))
       const offset = String(BigInt(messages[messages.length - 1].offset) + 1n)
       await consumer.commitOffsets([{ topic, partition, offset }])

@@ -71,10 +71,11 @@ class Host:
 
     def __init__(self, client):
         self.members, self.lock = {}, threading.Lock()
-        self.errors = open(f"{os.environ['WORK']}/{client.name}-{next(numbers)}.err", "w+b")
-        self.process = subprocess.Popen(
-            client.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env={**os.environ, **client.environment}
-        )
+        self.errors = Path(os.environ["WORK"], f"{client.name}-{next(numbers)}.err")
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                client.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **client.environment}
+            )
         threading.Thread(target=self.listen, daemon=True).start()
 
     def tell(self, *words):
@@ -96,13 +97,12 @@ class Host:
         self.process.wait()
 
     def complaints(self):
-        self.errors.seek(0)
-        return self.errors.read().decode(errors="replace")[-3000:]
+        return self.errors.read_text(errors="replace")[-3000:]
 
 
 class Member:
     def __init__(self, scenario, host, group, settings):
-        self.name = f"{scenario.name}-{settings['as']}-{next(numbers)}"
+        self.name = settings.pop("called", None) or f"{scenario.name}-{settings['as']}-{next(numbers)}"
         self.host, self.group, self.tells = host, group, scenario.client.tells
         self.have, self.changes, self.handled = set(), 0, []
         self.left, self.failure, self.killed = threading.Event(), None, False
@@ -156,8 +156,10 @@ class Scenario:
         self.client, self.strategy, self.shared = client, strategy, shared
         self.name = f"{client.name}-{strategy}-{name}-{next(numbers)}"
         self.group = self.name
-        self.partitions, self.sent, self.members, self.alone = {}, {}, [], []
-        self.producer = Producer({"bootstrap.servers": BROKER, "acks": "all", "linger.ms": 2, "client.id": f"{self.name}-producer"})
+        self.partitions, self.members, self.alone = {}, [], []
+        # The number of each record that was acknowledged, by topic, partition and offset.
+        self.sent = {}
+        self.producer = Producer({"bootstrap.servers": BROKER, "enable.idempotence": True, "linger.ms": 2, "client.id": f"{self.name}-producer"})
         self.numbers = itertools.count(1)
 
     # -- topics and records
@@ -297,7 +299,7 @@ class Scenario:
             for member in self.members:
                 if not member.killed:
                     member.check()
-            return not set(self.sent.items()) - set(self.handled(group))
+            return not set(dict(self.sent).items()) - set(self.handled(group))
 
         until(lambda: f"records missing: {missing(self.sent, self.handled(group))}", all_of_them)
 
@@ -521,7 +523,8 @@ def static(s):
     before, changes = set(b.have), a.changes
     b.leave()
     s.produce(100)
-    again = s.start("b", instance=s.name + "-b", session=session)
+    # The broker may keep the client id of its former self: it has the same.
+    again = s.start("b", instance=s.name + "-b", session=session, called=b.name)
     s.settle(a, again)
     s.quiet()
     if again.have != before:
@@ -531,6 +534,48 @@ def static(s):
     s.check()
     a.leave()
     again.leave()
+
+
+def fence(s):
+    """Of two members with one instance id one stays: by the classic protocol the later, by the consumer protocol the earlier."""
+    s.topic(4)
+    first = s.start("a", instance=s.name)
+    s.settle(first)
+    # The broker may keep the client id of the one that goes.
+    second = s.start("b", instance=s.name, alone=True, called=first.name)
+    stays, goes = (first, second) if s.strategy == "consumer" else (second, first)
+    until("one of the two is fenced", lambda: stays.check() or goes.failure)
+    if "instance" not in goes.failure.lower():
+        raise Wrong(f"it failed with {goes.failure}")
+    goes.killed = True
+    s.settle(stays)
+    s.produce(100)
+    s.quiet()
+    s.check()
+
+
+def restart(s):
+    """The broker is killed and comes back: the group goes on, from the offsets that it had."""
+    s.topic(6)
+    a, b = s.start("a"), s.start("b")
+    s.settle(a, b)
+    s.produce(300)
+    s.quiet()
+    before = sum(s.handled().values())
+    with s.flow(anyway=True):
+        time.sleep(0.3)
+        crash_wanted = Path(os.environ["WORK"], "crash")
+        crash_wanted.touch()
+        until("the broker is back", lambda: not crash_wanted.exists(), 60)
+        s.settle(a, b, seconds=60)
+        time.sleep(0.3)
+    s.quiet()
+    s.check(repeated_by=s.members)
+    again = sum(s.handled().values()) - len(s.sent)
+    if again >= before:
+        raise Wrong(f"{again} records were handled again, as if no offset had been kept")
+    a.leave()
+    b.leave()
 
 
 def migrate(s):
@@ -606,20 +651,22 @@ def node():
     return ["node", HERE.parent / "node/member.js"]
 
 
-EVERYTHING = [life, crash, slow, grow, pattern, idle, publish, static]
+EVERYTHING = [life, crash, slow, grow, pattern, idle, publish, static, fence]
+# Those that need the broker for themselves.
+ALONE = [restart]
 CLIENTS = dict([
     # Its Reader neither tells what it has nor when it loses it.
-    client("kafka-go", go("kafka-go"), {"range": [life, crash, grow, idle, publish], "roundrobin": [life]}, tells=False, exact=False),
+    client("kafka-go", go("kafka-go"), {"range": [life, crash, grow, idle, publish, restart], "roundrobin": [life]}, tells=False, exact=False),
     client("kafka-go-generations", go("kafka-go-generations"), {"range": [life, crash, grow], "roundrobin": [life]}, exact=False),
     client("franz-go", go("franz-go"), {
         "cooperative-sticky": [life, crash, grow, pattern, publish, static], "range": [life], "sticky": [life],
-        "consumer": [life, crash, grow, idle],
+        "consumer": [life, crash, grow, idle, static, restart],
     }),
     client("sarama", go("sarama"), {
         "range": [life, crash, grow, static], "roundrobin": [life], "sticky": [life], "cooperative-sticky": [life, crash, idle],
     }),
     client("confluent-kafka", python("confluent"), {
-        "range": [life, crash, slow, grow, pattern], "roundrobin": [life], "cooperative-sticky": [life, crash, static],
+        "range": [life, crash, slow, grow, pattern], "roundrobin": [life], "cooperative-sticky": [life, crash, static, fence, restart],
         "consumer": EVERYTHING,
     }),
     client("kafka-python", python("kafka_python"), {
@@ -628,8 +675,8 @@ CLIENTS = dict([
     client("aiokafka", python("aiokafka"), {"range": [life, crash, slow, pattern], "roundrobin": [life, idle], "sticky": [life]}),
     client("kafkajs", node(), {"roundrobin": [life, crash, idle, publish]}, exact=False),
     client("java", java(), {
-        "range": [life, crash, slow], "roundrobin": [life], "sticky": [life], "cooperative-sticky": [life, crash, grow, pattern, static],
-        "consumer": EVERYTHING + [migrate],
+        "range": [life, crash, slow], "roundrobin": [life], "sticky": [life], "cooperative-sticky": [life, crash, grow, pattern, static, fence],
+        "consumer": EVERYTHING + [migrate, restart],
     }),
     client("java-newest", java("java-versions/4.4.0"), {"cooperative-sticky": [life], "consumer": [life, crash]}),
     client("mixed", [], {"range": [mixed], "roundrobin": [mixed]}),
@@ -660,10 +707,12 @@ def main(name, *wanted):
         began, scenario = time.monotonic(), Scenario(tested, strategy, shared, play.__name__)
         try:
             play(scenario)
-            return f"ok      {strategy:20} {play.__name__:8} {time.monotonic() - began:5.1f} s", True
+            print(f"ok      {strategy:20} {play.__name__:8} {time.monotonic() - began:5.1f} s", flush=True)
+            return True
         except Exception as wrong:  # noqa: whatever it is, the others go on
             words = str(wrong) if isinstance(wrong, Wrong) else traceback.format_exc()
-            return f"FAILED  {strategy:20} {play.__name__:8} {time.monotonic() - began:5.1f} s  {words}", False
+            print(f"FAILED  {strategy:20} {play.__name__:8} {time.monotonic() - began:5.1f} s  {words}", flush=True)
+            return False
         finally:
             scenario.end()
 
@@ -671,10 +720,12 @@ def main(name, *wanted):
     plays = [(strategy, play) for strategy, them in tested.runs.items() for play in them if not wanted or play.__name__ in wanted or strategy in wanted]
     good = bool(plays)
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "4"))) as pool:
-        for answer in concurrent.futures.as_completed([pool.submit(perform, *one) for one in plays]):
-            words, held = answer.result()
-            print(words, flush=True)
-            good = good and held
+        beside = [pool.submit(perform, *one) for one in plays if one[1] not in ALONE]
+        for answer in concurrent.futures.as_completed(beside):
+            good = answer.result() and good
+    for one in plays:
+        if one[1] in ALONE:
+            good = perform(*one) and good
     for host in hosts.values():
         if not good:
             print(f"--- {' '.join(host.process.args[:2])} said\n{host.complaints()}")

@@ -72,6 +72,8 @@ def run(member):
                 break
             if message.error() is None:
                 member.handles([(message.topic(), message.partition(), message.offset(), message.value())])
+            elif not OLD and message.error().fatal():
+                raise KafkaException(message.error())
             elif message.error().code() != KafkaError._PARTITION_EOF:
                 member.complain(message.error())
             message = consumer.poll(wait)
