@@ -257,7 +257,8 @@ class Scenario:
             host.kill()
         for member in self.members:
             if not member.killed and not member.left.is_set() and member.host.process.poll() is None:
-                member.host.tell("leave", member.name)
+                with contextlib.suppress(OSError):
+                    member.host.tell("leave", member.name)
 
     def settle(self, *members, group=None, each=None, seconds=SECONDS_MAX):
         """Waits until the members have all partitions between them, each its share, and the broker says the same."""
