@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A data directory and its server.properties, made by Apache Kafka, move to the broker under test and back and forth
 # again. Each broker must find what the one before it left: topics, their ids and configs, offsets, records,
-# the sequences of idempotent producers, what transactions were committed and aborted; and hand out producer ids that
+# the sequences of idempotent producers, groups and what they have committed, what transactions were committed and aborted; and hand out producer ids that
 # were never used. Then it adds its own.
 set -u -o pipefail
 source "$(dirname "$0")/broker.sh"
@@ -18,10 +18,16 @@ topics() { java_run $TOOLS.TopicCommand --bootstrap-server "$BROKER" "$@" 2>>"$W
 state() {
     local topic partition
     {
-        topics --describe | grep -v "Topic: compacted" | by_config | sort
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time earliest | grep -v ^compacted: | sed 's/^/earliest /' | sort
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time latest | grep -v ^compacted: | sort | tee "$WORK/ends"
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time max-timestamp | grep -v ^compacted: | sed 's/^/max-timestamp /' | sort
+        topics --describe | grep -vE "Topic: (compacted|__consumer_offsets)" | by_config | sort
+        if [ $step -gt 1 ] || [ -e "$WORK/grouped" ]; then
+            java_run $TOOLS.GroupsCommand --bootstrap-server "$BROKER" --list | tr -s ' ' | sort
+            java_run $TOOLS.consumer.group.ConsumerGroupCommand --bootstrap-server "$BROKER" --describe --all-groups --offsets 2>/dev/null |
+                tr -s ' ' | grep . | sort | tee "$WORK/groups"
+            [ "$(grep -c grouped "$WORK/groups")" = 2 ] || fail "$KIND: the groups have not committed"
+        fi
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time earliest | grep -vE "^(compacted|__consumer_offsets):" | sed 's/^/earliest /' | sort
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time latest | grep -vE "^(compacted|__consumer_offsets):" | sort | tee "$WORK/ends"
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time max-timestamp | grep -vE "^(compacted|__consumer_offsets):" | sed 's/^/max-timestamp /' | sort
         while IFS=: read -r topic partition _; do
             kcat -b "$BROKER" -q -C -t "$topic" -p "$partition" -o beginning -e -X check.crcs=true \
                 -f '%t %p %o %T %K:%k %h %S:%s\n' >"$WORK/records" || fail "cannot read $topic/$partition"
@@ -121,6 +127,21 @@ compacted() {
     say "step $step, $KIND: $left bytes of the compacted topic are left"
 }
 
+# grouped STEP: a group of each protocol reads on where the step before has left it.
+grouped() {
+    local step=$1
+    [ "$step" -gt 1 ] || topics --create --topic grouped --partitions 1 >/dev/null
+    seq 1 20 | sed "s/^/step $step: /" >"$WORK/grouped"
+    kcat -b "$BROKER" -P -t grouped -l "$WORK/grouped" || fail "records for groups of step $step"
+    timeout 60 kcat -b "$BROKER" -q -u -G of-classic-members grouped -c 20 -X auto.offset.reset=earliest >"$WORK/read" 2>"$WORK/err" ||
+        { tail "$WORK/err" >&2; fail "$KIND: a classic member of step $step"; }
+    cmp "$WORK/read" "$WORK/grouped" || fail "$KIND: a classic group went on elsewhere in step $step"
+    java_run $TOOLS.consumer.ConsoleConsumer --bootstrap-server "$BROKER" --topic grouped --group of-consumers --max-messages 20 --timeout-ms 60000 \
+        --command-property group.protocol=consumer --command-property auto.offset.reset=earliest >"$WORK/read" 2>"$WORK/err" ||
+        { tail "$WORK/err" >&2; fail "$KIND: a consumer of step $step"; }
+    cmp "$WORK/read" "$WORK/grouped" || fail "$KIND: a consumer group went on elsewhere in step $step"
+}
+
 # newest STEP: of each key the value that step STEP set last, none of those that it deleted.
 newest() {
     kcat -b "$BROKER" -q -C -t compacted -o beginning -e -X check.crcs=true -f '%k %S %s\n' >"$WORK/keys" || fail "cannot read compacted"
@@ -141,6 +162,7 @@ for KIND in kafka "$tested" kafka "$tested"; do
     fi
     add $step
     compacted $step
+    grouped $step
     state "$WORK/left-$step"
     broker_stop
     java_run kafka.tools.DumpLogSegments --deep-iteration --files "$(find "$dir/data/compacted-0" -name "*.log" | sort | paste -sd,)" >"$WORK/dump" 2>&1 ||
