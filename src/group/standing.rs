@@ -86,7 +86,8 @@ pub struct StandingPage {
 
 impl Coordinator {
     /// Tells of the groups behind what is told already, by id, until there is no room left: each group
-    /// takes one, and so does each offset. Returns up to where it told if something is left.
+    /// takes one, and so does each offset; the first of a group is told in any case. Returns up to where it
+    /// told if something is left.
     ///
     /// # Panics
     /// Without any room: then nothing would be told, for ever.

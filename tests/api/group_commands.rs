@@ -347,6 +347,11 @@ fn offsets_go_into_a_file_and_come_back_from_it() {
     assert_eq!(offsets(&mut client, "gc-file-a", &topic, &[0, 1]), [8, 1]);
     assert_eq!(offsets(&mut client, "gc-file-b", &topic, &[0, 1]), [9, 1]);
 
+    fs::write(&file, &one).unwrap();
+    let several = format!("groups reset gc-file-a gc-file-b --from-file {path}");
+    let said = run(&several).failed(1);
+    assert!(said.contains("does not say of which groups"), "{said}");
+    fs::write(&file, &both).unwrap();
     let other = run(&format!("groups reset gc-file-c --from-file {path}")).failed(1);
     assert!(
         other.contains("the file says nothing of group 'gc-file-c'"),

@@ -84,6 +84,7 @@ grouped() { timeout 60 kcat -b "$BROKER" -q -u -G "$topic-$1" -X auto.offset.res
 position() { cli groups describe "$topic-$1" | awk 'NR > 1 { print $4, $5, $6 }' | paste -sd' '; }
 same "we begin" "1 2 3 4" "$(cli consume "$topic-group" -g "$topic-g" --group-protocol classic -n 4 | paste -sd' ')"
 same "where we are" "4 20 16" "$(position g)"
+cli groups describe "$topic-g" | awk 'NR == 2 && $7 ~ /^[0-9]+(\.[0-9])?$/ { found = 1 } END { exit !found }' || fail "nobody knows how long the group is behind"
 same "kcat goes on" "5 6 7" "$(grouped g 3 | paste -sd' ')"
 same "where kcat is" "7 20 13" "$(position g)"
 same "we go on to the end" "$(seq 8 20 | paste -sd' ')" "$(cli consume "$topic-group" -g "$topic-g" --group-protocol classic -e | paste -sd' ')"

@@ -141,7 +141,7 @@ impl Classic {
             true => self.lead(client, &joined)?,
             false => Vec::new(),
         };
-        self.sync(client, assignments)
+        self.sync(client, joined.protocol_name.as_deref(), assignments)
     }
 
     /// What everybody is to have.
@@ -183,12 +183,16 @@ impl Classic {
     fn sync(
         &mut self,
         client: &mut Client,
+        protocol: Option<&str>,
         assignments: Vec<(String, Vec<u8>)>,
     ) -> Result<Tended, Failure> {
         let request = |_| SyncGroupRequest {
             group_id: self.group.as_str().into(),
             generation_id: self.generation,
             member_id: self.member.as_str().into(),
+            // From version 5 on both have to be said.
+            protocol_type: Some(CONSUMER.into()),
+            protocol_name: protocol.map(Into::into),
             assignments: assignments
                 .iter()
                 .map(|(member, bytes)| SyncGroupAssignment {

@@ -131,6 +131,10 @@ impl Consume {
         let read = reader
             .take(tended)
             .and_then(|()| reader.read(&mut printer, &stopped));
+        if read.as_ref().is_err_and(Failure::is_connection) {
+            // Nobody is there who could hear it.
+            return read;
+        }
         // Whatever has happened, what is printed is committed, and the others need not wait for us.
         let flushed = printer.flush();
         let committed = match flushed {

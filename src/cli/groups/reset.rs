@@ -109,6 +109,11 @@ impl Reset {
         let plan = self.from_file.as_deref().map(read).transpose()?;
         let mut client = Client::new(connect);
         let ids = self.chosen.ids(&mut client)?;
+        let is_of_several = ids.len() > 1 || self.chosen.all_groups;
+        if is_of_several && matches!(plan, Some(Plan::OfOne(_))) {
+            return Err(Failure::new("the file does not say of which groups it is")
+                .advise("write group,topic,partition,offset, as --export does for several"));
+        }
         let named = scope::resolve(&mut client, &self.topics)?;
         let mut moves = Moves::new();
         let mut failures = Vec::new();
@@ -127,12 +132,7 @@ impl Reset {
             }
         }
         let out = Out::new(connect.json);
-        self.show(
-            out,
-            &moves,
-            ids.len() > 1 || self.chosen.all_groups,
-            failures,
-        )
+        self.show(out, &moves, is_of_several, failures)
     }
 
     /// What is to be done to one group.
