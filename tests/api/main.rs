@@ -41,6 +41,7 @@ mod find_coordinator;
 mod flush;
 mod group_coordinators;
 mod group_restarts;
+mod group_scale;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
