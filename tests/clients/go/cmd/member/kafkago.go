@@ -19,7 +19,9 @@ func complaints(m *member) kafka.Logger {
 	return kafka.LoggerFunc(func(format string, values ...any) { complain(m.name, fmt.Sprintf(format, values...)) })
 }
 
-func dialer(m *member) *kafka.Dialer { return &kafka.Dialer{ClientID: m.name, Timeout: 10 * time.Second} }
+func dialer(m *member) *kafka.Dialer {
+	return &kafka.Dialer{ClientID: m.name, Timeout: 10 * time.Second}
+}
 
 // readGroup is a Reader with a group id, which keeps to itself which partitions it has.
 func readGroup(m *member) error {
