@@ -746,7 +746,7 @@ def main(name, *wanted):
     strategies, names = set(wanted) & set(tested.runs), set(wanted) - set(tested.runs)
     plays = [one for one in plays if (not strategies or one[0] in strategies) and (not names or one[1].__name__ in names)]
     good = bool(plays)
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "4"))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "6"))) as pool:
         beside = [pool.submit(perform, *one) for one in plays if one[1] not in ALONE]
         for answer in concurrent.futures.as_completed(beside):
             good = answer.result() and good

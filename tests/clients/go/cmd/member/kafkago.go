@@ -81,7 +81,7 @@ func readGenerations(m *member) error {
 
 func readPartition(ctx context.Context, m *member, generation *kafka.Generation, topic string, from kafka.PartitionAssignment) {
 	reader := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: broker(), Topic: topic, Partition: from.ID, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ErrorLogger: complaints(m),
+		Brokers: broker(), Topic: topic, Partition: from.ID, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ReadBatchTimeout: time.Second, ErrorLogger: complaints(m),
 	})
 	defer reader.Close()
 	if err := reader.SetOffset(from.Offset); err != nil {
