@@ -240,7 +240,7 @@ public final class Gui {
     }
 
     /** As GUIs that were built with older clients ask. */
-    ({"deprecation", "removal"})
+    @SuppressWarnings({"deprecation", "removal"})
     private static void listConsumerGroups() throws Exception {
         show("groups", admin.listConsumerGroups().all());
     }

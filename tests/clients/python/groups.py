@@ -33,7 +33,7 @@ import time
 import traceback
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 BROKER = os.environ["BROKER"]
@@ -43,7 +43,7 @@ CACHE = Path(os.environ.get("CACHE") or HERE.parents[2] / "target/clients")
 SESSION, HEARTBEAT, POLL = 3000, 400, 300_000
 SESSION_OF_CONSUMER_PROTOCOL = 4000
 SECONDS_MAX = 40
-ADMIN = AdminClient({"bootstrap.servers": BROKER})
+ADMIN = AdminClient({"bootstrap.servers": BROKER, "log_level": 0})
 numbers = itertools.count(1)
 
 
@@ -159,7 +159,7 @@ class Scenario:
         self.partitions, self.members, self.alone = {}, [], []
         # The number of each record that was acknowledged, by topic, partition and offset.
         self.sent = {}
-        self.producer = Producer({"bootstrap.servers": BROKER, "enable.idempotence": True, "linger.ms": 2, "client.id": f"{self.name}-producer"})
+        self.producer = Producer({"bootstrap.servers": BROKER, "enable.idempotence": True, "linger.ms": 2, "topic.metadata.refresh.interval.ms": 500, "log_level": 0})
         self.numbers = itertools.count(1)
 
     # -- topics and records
@@ -199,8 +199,19 @@ class Scenario:
 
     def send(self, number):
         for topic, partitions in sorted(self.partitions.items()):
-            self.producer.produce(topic, b"%d" % number, partition=number % partitions, on_delivery=self.delivered)
+            self.send_to(topic, number % partitions, b"%d" % number)
         self.producer.poll(0)
+
+    def send_to(self, topic, partition, value):
+        end = time.monotonic() + 10
+        while True:
+            try:
+                return self.producer.produce(topic, value, partition=partition, on_delivery=self.delivered)
+            except KafkaException as refused:
+                # It has not heard of more partitions yet.
+                if refused.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > end:
+                    raise
+            self.producer.poll(0.05)
 
     def produce(self, count):
         for _ in range(count):
@@ -308,11 +319,14 @@ class Scenario:
         """Waits until every record is handled, and its offset committed."""
         self.complete(group)
 
-        def committed():
-            have = offsets(group or self.group)
-            return all(have.get(at, 0) == end for topic in self.partitions for at, end in self.ends(topic).items())
+        seen = {}
 
-        until(lambda: f"the offsets {offsets(group or self.group)} are the ends", committed)
+        def committed():
+            seen.update(ends={at: end for topic in self.partitions for at, end in self.ends(topic).items() if end > 0})
+            seen.update(offsets=offsets(group or self.group, seen["ends"]))
+            return seen["offsets"] == seen["ends"]
+
+        until(lambda: f"the offsets are the ends: {seen}", committed)
 
     def check(self, group=None, repeated_by=()):
         """Each acknowledged record was handled: once, or again after those members that say they need it."""
@@ -341,8 +355,8 @@ def described(group):
     """The group's state, and what each of its members, by client id, has, as the broker says."""
     try:
         it = ADMIN.describe_consumer_groups([group], request_timeout=10)[group].result(15)
-    except KafkaException:
-        return None, {}
+    except KafkaException as refused:
+        return refused, {}
     has = {}
     for member in it.members:
         parts = member.assignment.topic_partitions if member.assignment else []
@@ -351,9 +365,17 @@ def described(group):
     return it.state, has if len(has) == len(it.members) else {}
 
 
-def offsets(group):
-    answer = ADMIN.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=10)[group].result(15)
-    return {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
+def offsets(group, places):
+    """What the group has committed of these partitions."""
+    with asking:
+        if group not in askers:
+            askers[group] = Consumer({"bootstrap.servers": BROKER, "group.id": group, "log_level": 0})
+    found = askers[group].committed([TopicPartition(*at) for at in places], timeout=10)
+    return {(at.topic, at.partition): at.offset for at in found if at.error is None}
+
+
+# Consumers that are in no group, but ask what it committed.
+askers, asking = {}, threading.Lock()
 
 
 # --- the scenarios
@@ -562,7 +584,7 @@ def restart(s):
     s.settle(a, b)
     s.produce(300)
     s.quiet()
-    before = sum(s.handled().values())
+    before = set(s.handled())
     with s.flow(anyway=True):
         time.sleep(0.3)
         crash_wanted = Path(os.environ["WORK"], "crash")
@@ -572,9 +594,9 @@ def restart(s):
         time.sleep(0.3)
     s.quiet()
     s.check(repeated_by=s.members)
-    again = sum(s.handled().values()) - len(s.sent)
-    if again >= before:
-        raise Wrong(f"{again} records were handled again, as if no offset had been kept")
+    again = [it for it, times in s.handled().items() if times > 1 and it in before]
+    if again:
+        raise Wrong(f"{len(again)} records were handled again whose offsets were committed before the crash")
     a.leave()
     b.leave()
 
@@ -661,7 +683,8 @@ CLIENTS = dict([
     client("kafka-go-generations", go("kafka-go-generations"), {"range": [life, crash, grow], "roundrobin": [life]}, exact=False),
     client("franz-go", go("franz-go"), {
         "cooperative-sticky": [life, crash, grow, pattern, publish, static], "range": [life], "sticky": [life],
-        "consumer": [life, crash, grow, idle, static, restart],
+        # (Its static members do not leave for a while, as KIP-848 has it: they are away until their session is over.)
+        "consumer": [life, crash, grow, idle, restart],
     }),
     client("sarama", go("sarama"), {
         "range": [life, crash, grow, static], "roundrobin": [life], "sticky": [life], "cooperative-sticky": [life, crash, idle],
@@ -671,7 +694,8 @@ CLIENTS = dict([
         "consumer": EVERYTHING,
     }),
     client("kafka-python", python("kafka_python"), {
-        "range": [life, crash, slow, grow, pattern], "roundrobin": [life], "cooperative-sticky": [life],
+        # (With a pattern, one of two members is lost to the group when a topic comes, with Apache Kafka too.)
+        "range": [life, crash, slow, grow], "roundrobin": [life], "cooperative-sticky": [life],
     }),
     client("aiokafka", python("aiokafka"), {"range": [life, crash, slow, pattern], "roundrobin": [life, idle], "sticky": [life]}),
     client("kafkajs", node(), {"roundrobin": [life, crash, idle, publish]}, exact=False),
@@ -718,9 +742,11 @@ def main(name, *wanted):
             scenario.end()
 
     warm_up()
-    plays = [(strategy, play) for strategy, them in tested.runs.items() for play in them if not wanted or play.__name__ in wanted or strategy in wanted]
+    plays = [(strategy, play) for strategy, them in tested.runs.items() for play in them]
+    strategies, names = set(wanted) & set(tested.runs), set(wanted) - set(tested.runs)
+    plays = [one for one in plays if (not strategies or one[0] in strategies) and (not names or one[1].__name__ in names)]
     good = bool(plays)
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "4"))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "6"))) as pool:
         beside = [pool.submit(perform, *one) for one in plays if one[1] not in ALONE]
         for answer in concurrent.futures.as_completed(beside):
             good = answer.result() and good
@@ -739,8 +765,7 @@ def warm_up():
 
     def answered():
         try:
-            offsets("nobody")
-            return True
+            return offsets("nobody", [("nothing", 0)])
         except KafkaException:
             return False
 

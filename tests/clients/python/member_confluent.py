@@ -65,18 +65,17 @@ def run(member):
     consumer.subscribe([member.pattern] if member.pattern else member.topics, on_assign=assigned, on_revoke=revoked)
     while not member.leaving.is_set():
         members.rest(member)
-        message, wait = consumer.poll(0.1), 0.0
         # A callback may come in each poll: what was taken is handled before the next.
-        for _ in range(100):
-            if message is None:
-                break
+        message, taken = consumer.poll(0.1), 0
+        while message is not None:
             if message.error() is None:
                 member.handles([(message.topic(), message.partition(), message.offset(), message.value())])
-            elif not OLD and message.error().fatal():
+            elif message.error().code() == KafkaError._FATAL:
                 raise KafkaException(message.error())
             elif message.error().code() != KafkaError._PARTITION_EOF:
                 member.complain(message.error())
-            message = consumer.poll(wait)
+            taken += 1
+            message = consumer.poll(0) if taken < 100 else None
         commit()
     consumer.close()
 

@@ -19,7 +19,9 @@ func complaints(m *member) kafka.Logger {
 	return kafka.LoggerFunc(func(format string, values ...any) { complain(m.name, fmt.Sprintf(format, values...)) })
 }
 
-func dialer(m *member) *kafka.Dialer { return &kafka.Dialer{ClientID: m.name, Timeout: 10 * time.Second} }
+func dialer(m *member) *kafka.Dialer {
+	return &kafka.Dialer{ClientID: m.name, Timeout: 10 * time.Second}
+}
 
 // readGroup is a Reader with a group id, which keeps to itself which partitions it has.
 func readGroup(m *member) error {
@@ -79,7 +81,7 @@ func readGenerations(m *member) error {
 
 func readPartition(ctx context.Context, m *member, generation *kafka.Generation, topic string, from kafka.PartitionAssignment) {
 	reader := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: broker(), Topic: topic, Partition: from.ID, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ErrorLogger: complaints(m),
+		Brokers: broker(), Topic: topic, Partition: from.ID, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ReadBatchTimeout: time.Second, ErrorLogger: complaints(m),
 	})
 	defer reader.Close()
 	if err := reader.SetOffset(from.Offset); err != nil {
