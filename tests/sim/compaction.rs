@@ -154,7 +154,7 @@ fn a_crash_at_any_call_of_the_disk_changes_nothing_for_a_reader() {
     let disk = set_up();
     let (expected, all) = view(&disk);
     let mut opened = open(&disk);
-    assert!(opened.log.segments().count() as i64 == SEGMENTS);
+    assert_eq!(opened.log.segments().count() as i64, SEGMENTS);
     compact_twice(&disk, &mut opened.log).expect("calm weather");
     let (after, few) = view(&disk);
     assert_eq!(after, expected);

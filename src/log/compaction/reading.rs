@@ -39,6 +39,9 @@ impl fmt::Display for Unreadable {
     }
 }
 
+/// Takes a batch, its header and its bytes, and says whether to go on.
+pub type TakeBatch<'a> = dyn FnMut(&Header, &[u8]) -> Result<ControlFlow<()>, batch::Fault> + 'a;
+
 /// A stretch of a segment to be read.
 #[derive(Clone, Debug)]
 pub struct Stretch {
@@ -62,7 +65,7 @@ pub struct Stretch {
 pub fn each_batch(
     log: &dyn Source,
     stretch: &Stretch,
-    take: &mut dyn FnMut(&Header, &[u8]) -> Result<ControlFlow<()>, batch::Fault>,
+    take: &mut TakeBatch<'_>,
 ) -> Result<u64, Unreadable> {
     let mut walk = Walk::in_chunks(log, stretch.length, stretch.chunk_bytes);
     let mut position = stretch.position;
