@@ -106,10 +106,13 @@ fn compact(disk: &SimDisk, log: &mut Log, now: Timestamp) -> Result<(), String> 
     }
 }
 
+/// Of each key the offset and the value.
+type View = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
+
 /// What a reader has in the end: of each key that is not deleted its last record. And how many records
 /// there are.
-fn view(disk: &SimDisk) -> (BTreeMap<Vec<u8>, (i64, Vec<u8>)>, usize) {
-    let mut view = BTreeMap::new();
+fn view(disk: &SimDisk) -> (View, usize) {
+    let mut view = View::new();
     let (mut count, mut end) = (0, 0);
     for entry in disk.list(Path::new(DIRECTORY)).expect("calm weather") {
         match log::parse_file_name(&entry.name) {
