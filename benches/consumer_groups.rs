@@ -46,7 +46,7 @@ impl Group {
                 image.replay(&partition).expect("a partition");
             }
         }
-        let wanted = image.topics().map(|topic| topic.name.clone()).collect();
+        let wanted = image.topics().map(|topic| topic.name.to_string()).collect();
         let mut group = Group {
             coordinator: Coordinator::new(Arc::new(GroupConfig::default())),
             image,

@@ -42,7 +42,9 @@ fn offsets_and_stable_groups_outlive_every_end_of_the_broker() {
     let mut request = commit_request("simple", &topic, &[(0, 1), (2, 3)]);
     request.topics[0].partitions[1].committed_metadata = Some("note".into());
     request.topics[0].partitions[1].committed_leader_epoch = 2;
-    let response: OffsetCommitResponse = broker.client().call(9, &request);
+    let mut client = broker.client();
+    assert_eq!(find(&mut client, "simple"), ErrorCode::NONE);
+    let response: OffsetCommitResponse = client.call(9, &request);
     assert_eq!(the_error(&response), ErrorCode::NONE);
     let mut member = Member::of_instance(&broker, "members", "i");
     member.settle(b"everything");

@@ -32,9 +32,11 @@ pub const PROTOCOL: &str = "range";
 
 /// The settings of brokers for groups: the first member of a group does not wait for more, and sessions
 /// may be short.
-pub const HASTY: [&str; 2] = [
+pub const HASTY: [&str; 4] = [
     "group.initial.rebalance.delay.ms=0",
     "group.min.session.timeout.ms=1",
+    "group.consumer.min.session.timeout.ms=1",
+    "group.consumer.min.heartbeat.interval.ms=1",
 ];
 
 /// How long something that comes with time may take on a busy machine.

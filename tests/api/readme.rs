@@ -69,7 +69,6 @@ fn status(key: ApiKey) -> String {
 /// brokers, or gone with ZooKeeper.
 fn waits_for(key: ApiKey) -> Option<&'static str> {
     let what = match key.0 {
-        68 | 69 => "consumer groups of KIP-848",
         24..=28 | 65 | 66 => "transactions",
         17 | 29..=31 | 36 | 38..=41 | 50 | 51 => "security",
         76..=79 | 90..=92 => "share groups",

@@ -210,11 +210,8 @@ mod tests {
     /// Topics on brokers of which two say their racks.
     fn image() -> Image {
         let mut image = Image::new();
-        let topics: [(u8, &str, i32, &[i32]); 3] = [
-            (1, "t", 3, &[1, 2]),
-            (2, "\u{fc}b", 1, &[1]),
-            (3, "racks", 2, &[2, 3, 1]),
-        ];
+        let topics: [(u8, &str, i32, &[i32]); 2] =
+            [(1, "t", 3, &[1, 2]), (3, "racks", 2, &[2, 3, 1])];
         for (id, name, partitions, replicas) in topics {
             let topic_id = Uuid([id; 16]);
             let name = name.into();
@@ -249,11 +246,7 @@ mod tests {
     #[test]
     fn hashes_are_kafkas() {
         let image = image();
-        for (name, expected) in [
-            ("t", 5616171286436656669),
-            ("\u{fc}b", 4807660697664694473),
-            ("racks", -2359779480055057950),
-        ] {
+        for (name, expected) in [("t", 5616171286436656669), ("racks", -2359779480055057950)] {
             let topic = image.topic(name).expect("a topic");
             assert_eq!(hash_topic(topic, &image), expected, "{name}");
         }
@@ -263,7 +256,7 @@ mod tests {
             hashes.of_all(names.iter(), &image)
         };
         assert_eq!(of(&["t", "absent"]), -2954538780213253833);
-        assert_eq!(of(&["t", "racks", "\u{fc}b"]), 2962893030616990661);
+        assert_eq!(of(&["t", "racks"]), 7792657377506897627);
     }
 
     #[test]
