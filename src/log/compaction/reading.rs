@@ -76,7 +76,10 @@ pub fn each_batch(
             .header(position)
             .map_err(Unreadable::Io)?
             .ok_or(damaged(Fault::NotWhole))?;
-        if header.base_offset < end || header.last_offset() >= stretch.offsets.end {
+        let last = header.last_offset();
+        // No CRC covers the base offset, and an index has 31 bits for what lies behind the segment's.
+        let is_near = last.0 - stretch.offsets.start.0 <= i64::from(i32::MAX);
+        if header.base_offset < end || last >= stretch.offsets.end || !is_near {
             return Err(damaged(Fault::Offsets));
         }
         let bytes = walk
