@@ -164,15 +164,15 @@ fn compaction(bencher: Bencher<'_, '_>, keys: u64) {
     bencher.counter(bytes).bench_local(|| {
         let map = OffsetMap::new(128 << 20, 0.9, plan.upper.0 as u64, 1);
         let mut cleaner = Cleaner::new(&plan, map);
-        let mut note = |header: &Header, batch: &[u8]| {
+        let noted = each_batch(&segment, &stretch, &mut |header, batch| {
             assert!(cleaner.note(header, batch)?, "it has room");
             Ok(ControlFlow::Continue(()))
-        };
-        each_batch(&segment, &stretch, &mut note).expect("it is sound");
+        });
+        noted.expect("it is sound");
         let mut into = Rewriting::new(plan.config.clone(), &plan.sources[0]);
         let mut stays = Vec::new();
         let mut records = 0;
-        let mut clean = |header: &Header, batch: &[u8]| {
+        let cleaned = each_batch(&segment, &stretch, &mut |header, batch| {
             let stay = match cleaner.clean(header, batch)?.0 {
                 Fate::Dropped => return Ok(ControlFlow::Continue(())),
                 Fate::Kept => batch.to_vec(),
@@ -183,8 +183,8 @@ fn compaction(bencher: Bencher<'_, '_>, keys: u64) {
             assert!(into.add(&header, stay.len()));
             stays.extend(stay);
             Ok(ControlFlow::Continue(()))
-        };
-        each_batch(&segment, &stretch, &mut clean).expect("it is sound");
+        });
+        cleaned.expect("it is sound");
         assert_eq!(records, keys, "of each key one record stays");
         black_box(stays)
     });

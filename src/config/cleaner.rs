@@ -10,9 +10,9 @@ pub struct CleanerConfig {
     pub dedupe_bytes: u64,
     /// `log.cleaner.io.buffer.load.factor`: how full that may become.
     pub load_factor: f64,
-    /// `log.cleaner.io.buffer.size`: memory for records, of each shard.
+    /// `log.cleaner.io.buffer.size`: memory for records, of all shards together.
     pub io_buffer_bytes: u32,
-    /// `log.cleaner.io.max.bytes.per.second`: read and written, by each shard.
+    /// `log.cleaner.io.max.bytes.per.second`: read and written by all shards together.
     pub io_bytes_per_second: f64,
     /// `log.cleaner.backoff.ms`.
     pub backoff_ms: u64,

@@ -234,11 +234,11 @@ const MAIN: &[Property] = &[
     int("log.cleaner.threads").default("1").at_least(0).cluster_wide().not_needed(CLEANERS)
         .doc("Threads that compact."),
     double("log.cleaner.io.max.bytes.per.second").default("1.7976931348623157E308").cluster_wide()
-        .doc("The most that compaction on each shard reads and writes in a second."),
+        .doc("The most that compaction reads and writes in a second."),
     long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide()
         .doc("Memory for the keys of compactions, of all shards together."),
     int("log.cleaner.io.buffer.size").default("524288").at_least(0).cluster_wide()
-        .doc("Memory for the records of a compaction on each shard."),
+        .doc("Memory for the records of compactions, of all shards together."),
     double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide()
         .doc("How full the key buffer may become."),
     long("log.cleaner.backoff.ms").default("15000").at_least(0).cluster_wide()

@@ -38,7 +38,7 @@ pub use checkpoint::{
 };
 pub use compaction::{
     Cleaner, CompactionPlan, CompactionRules, CompactionSource, Fate, OffsetMap, Replacement,
-    Rewriting, Stretch, Unreadable, each_batch,
+    Rewriting, Stretch, TakeBatch, Unreadable, each_batch,
 };
 pub use epochs::{EpochStart, Epochs};
 pub use index::{

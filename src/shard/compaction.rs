@@ -1,5 +1,6 @@
 //! Compaction: which log comes next, and how fast it goes. The rules are the log's, the files' work is the
-//! store's; one log of a shard is compacted at a time, the dirtiest first.
+//! store's; one log of a shard is compacted at a time, the dirtiest first. What the broker may take for it
+//! (memory, bytes in a second) is shared out among the shards.
 //!
 //! A partition whose groups are being loaded swaps no segments meanwhile: what the loader has read so far
 //! and what it reads next must be of one log. A tombstone that goes between the two would leave it with
@@ -59,10 +60,11 @@ impl Shard {
         let means = CompactionMeans {
             map_bytes_max: cleaner.dedupe_bytes / u64::from(self.shards),
             map_load: cleaner.load_factor,
-            // One to read into, one to write from.
-            buffer_bytes: (cleaner.io_buffer_bytes as usize / 2).max(COMPACTION_BUFFER_BYTES_MIN),
+            // One half to read into, one to write from.
+            buffer_bytes: (cleaner.io_buffer_bytes as usize / usize::from(self.shards) / 2)
+                .max(COMPACTION_BUFFER_BYTES_MIN),
             // Four steps a second at least.
-            step_bytes: ((cleaner.io_bytes_per_second / 4.0) as u64)
+            step_bytes: ((self.cleaner_bytes_per_second() / 4.0) as u64)
                 .clamp(COMPACTION_STEP_BYTES_MIN, COMPACTION_STEP_BYTES_MAX),
             seed: self.random.draw(),
         };
@@ -105,7 +107,7 @@ impl Shard {
         if !may_be_compacted(self.slot(slot)) || self.is_stopping() {
             return self.give_compaction_up(slot, out);
         }
-        let seconds = bytes as f64 / self.config.cleaner.io_bytes_per_second.max(1.0);
+        let seconds = bytes as f64 / self.cleaner_bytes_per_second().max(1.0);
         let pause_us = (seconds * 1e6) as u64;
         let turn = &mut self.compaction;
         turn.due_us = turn.begun_us.saturating_add(pause_us).min(AWAITED_US - 1);
@@ -150,6 +152,11 @@ impl Shard {
         if self.compaction.of == Some(id) {
             self.compaction = Turn::default();
         }
+    }
+
+    /// This shard's share.
+    fn cleaner_bytes_per_second(&self) -> f64 {
+        self.config.cleaner.io_bytes_per_second / f64::from(self.shards)
     }
 
     fn cleaner_backoff_us(&self) -> u64 {

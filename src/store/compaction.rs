@@ -59,7 +59,7 @@ enum Phase {
         at: usize,
         position: u64,
         file: File,
-        into: Rewriting,
+        into: Box<Rewriting>,
         groups: Vec<Range<usize>>,
     },
     /// Between two groups.
@@ -173,7 +173,7 @@ impl Compaction {
                     at: group.start,
                     position: 0,
                     file,
-                    into: Rewriting::new(self.plan.config.clone(), first),
+                    into: Box::new(Rewriting::new(self.plan.config.clone(), first)),
                     group,
                     groups,
                 };
@@ -188,7 +188,7 @@ impl Compaction {
                 groups,
             } => {
                 if at == group.end {
-                    let replacement = self.finish(disk, group, &file, into)?;
+                    let replacement = self.finish(disk, group, &file, *into)?;
                     self.phase = Phase::Between { groups };
                     return Ok(Stepped::Swap(Box::new(replacement), file));
                 }

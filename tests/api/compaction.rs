@@ -178,7 +178,7 @@ fn a_compacted_topic_keeps_the_newest_record_of_each_key_while_it_is_read() {
         ("internal.segment.bytes", "4000"),
         ("index.interval.bytes", "300"),
         ("min.cleanable.dirty.ratio", "0.2"),
-        ("delete.retention.ms", "100"),
+        ("delete.retention.ms", "2000"),
     ];
     let topic = broker.topic_with("compacted", 1, &configs);
     let mut expected = BTreeMap::new();

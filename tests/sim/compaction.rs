@@ -106,10 +106,13 @@ fn compact(disk: &SimDisk, log: &mut Log, now: Timestamp) -> Result<(), String> 
     }
 }
 
+/// Of each key the offset and the value.
+type View = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
+
 /// What a reader has in the end: of each key that is not deleted its last record. And how many records
 /// there are.
-fn view(disk: &SimDisk) -> (BTreeMap<Vec<u8>, (i64, Vec<u8>)>, usize) {
-    let mut view = BTreeMap::new();
+fn view(disk: &SimDisk) -> (View, usize) {
+    let mut view = View::new();
     let (mut count, mut end) = (0, 0);
     for entry in disk.list(Path::new(DIRECTORY)).expect("calm weather") {
         match log::parse_file_name(&entry.name) {
@@ -154,7 +157,7 @@ fn a_crash_at_any_call_of_the_disk_changes_nothing_for_a_reader() {
     let disk = set_up();
     let (expected, all) = view(&disk);
     let mut opened = open(&disk);
-    assert!(opened.log.segments().count() as i64 == SEGMENTS);
+    assert_eq!(opened.log.segments().count() as i64, SEGMENTS);
     compact_twice(&disk, &mut opened.log).expect("calm weather");
     let (after, few) = view(&disk);
     assert_eq!(after, expected);

@@ -39,5 +39,5 @@ mod transactions;
 pub use cleaner::{Cleaner, Fate};
 pub use offset_map::OffsetMap;
 pub use plan::{CompactionPlan, CompactionRules, CompactionSource};
-pub use reading::{Stretch, Unreadable, each_batch};
+pub use reading::{Stretch, TakeBatch, Unreadable, each_batch};
 pub use rewriting::{Replacement, Rewriting};

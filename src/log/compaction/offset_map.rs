@@ -44,15 +44,15 @@ impl OffsetMap {
 
     /// Notes a record. `false` if its key is new and there is no room for it.
     pub fn put(&mut self, key: &[u8], offset: Offset) -> bool {
-        let at = self.place(key);
+        let hash = hash(self.seed, key);
+        let at = self.place(hash);
         let slot = &mut self.slots[at];
         if slot[2] == 0 {
             if self.used == self.capacity {
                 return false;
             }
             self.used += 1;
-            let [high, low] = hash(self.seed, key);
-            (slot[0], slot[1]) = (high, low);
+            [slot[0], slot[1]] = hash;
         }
         slot[2] = slot[2].max(offset.0 as u64 + 1);
         self.reach(offset);
@@ -61,7 +61,7 @@ impl OffsetMap {
 
     /// The newest offset of a key.
     pub fn get(&self, key: &[u8]) -> Option<Offset> {
-        let noted = self.slots[self.place(key)][2];
+        let noted = self.slots[self.place(hash(self.seed, key))][2];
         (noted > 0).then(|| Offset((noted - 1) as i64))
     }
 
@@ -85,15 +85,14 @@ impl OffsetMap {
         self.used == 0
     }
 
-    /// The slot of a key, or the free one where it would go.
-    fn place(&self, key: &[u8]) -> usize {
-        let [high, low] = hash(self.seed, key);
+    /// The slot of the key with this hash, or the free one where it would go.
+    fn place(&self, hash: [u64; 2]) -> usize {
         let count = self.slots.len();
-        let mut at = ((u128::from(high) * count as u128) >> 64) as usize;
+        let mut at = ((u128::from(hash[0]) * count as u128) >> 64) as usize;
         loop {
             let slot = &self.slots[at];
             // There is always a free one: the capacity is below the count.
-            if slot[2] == 0 || (slot[0], slot[1]) == (high, low) {
+            if slot[2] == 0 || [slot[0], slot[1]] == hash {
                 return at;
             }
             at = if at + 1 == count { 0 } else { at + 1 };

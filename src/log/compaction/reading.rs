@@ -39,6 +39,9 @@ impl fmt::Display for Unreadable {
     }
 }
 
+/// Takes a batch, its header and its bytes, and says whether to go on.
+pub type TakeBatch<'a> = dyn FnMut(&Header, &[u8]) -> Result<ControlFlow<()>, batch::Fault> + 'a;
+
 /// A stretch of a segment to be read.
 #[derive(Clone, Debug)]
 pub struct Stretch {
@@ -62,7 +65,7 @@ pub struct Stretch {
 pub fn each_batch(
     log: &dyn Source,
     stretch: &Stretch,
-    take: &mut dyn FnMut(&Header, &[u8]) -> Result<ControlFlow<()>, batch::Fault>,
+    take: &mut TakeBatch<'_>,
 ) -> Result<u64, Unreadable> {
     let mut walk = Walk::in_chunks(log, stretch.length, stretch.chunk_bytes);
     let mut position = stretch.position;
@@ -73,7 +76,10 @@ pub fn each_batch(
             .header(position)
             .map_err(Unreadable::Io)?
             .ok_or(damaged(Fault::NotWhole))?;
-        if header.base_offset < end || header.last_offset() >= stretch.offsets.end {
+        let last = header.last_offset();
+        // No CRC covers the base offset, and an index has 31 bits for what lies behind the segment's.
+        let is_near = last.0 - stretch.offsets.start.0 <= i64::from(i32::MAX);
+        if header.base_offset < end || last >= stretch.offsets.end || !is_near {
             return Err(damaged(Fault::Offsets));
         }
         let bytes = walk

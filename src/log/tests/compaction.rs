@@ -160,8 +160,11 @@ struct Written {
 
 // -- the rules, one by one
 
+/// The keys and values of a batch.
+type Records<'a> = &'a [(&'a str, Option<&'a str>)];
+
 /// A log of these segments of batches, each a list of keys and values; the last is the active one.
-fn log_of(segments: &[&[&[(&str, Option<&str>)]]]) -> Store {
+fn log_of(segments: &[&[Records<'_>]]) -> Store {
     let mut disk = Disk::default();
     let mut next = 0;
     for batches in segments {
@@ -299,7 +302,7 @@ fn a_log_is_due_by_its_dirty_share_or_by_its_age() {
 
 #[test]
 fn segments_become_one_as_long_as_they_fit_and_what_is_not_durable_stays() {
-    let one: &[&[(&str, Option<&str>)]] = &[&[("a", Some("1"))]];
+    let one: &[Records<'_>] = &[&[("a", Some("1"))]];
     let mut store = log_of(&[one, one, one, one, one, one]);
     let size = store.log.segments().next().map_or(0, |it| it.size);
     let groups = |store: &mut Store, segment_bytes, index_bytes_max| {
@@ -546,8 +549,8 @@ fn check(store: &mut Store, history: &History, at: &str) {
     // Who reads committed records is told of every aborted one that is there.
     let stable = records.range(..store.log.last_stable().0);
     for (offset, _) in stable.filter(|it| history.aborted.contains(it.0)) {
-        let segment = store.log.segments().filter(|it| it.base.0 <= *offset);
-        let segment = segment.last().expect("a segment").base;
+        let mut segments = store.log.segments().filter(|it| it.base.0 <= *offset);
+        let segment = segments.next_back().expect("a segment").base;
         let told = store.log.aborted_in(Offset(*offset), segment, u64::MAX);
         let is_told = told
             .iter()
