@@ -18,6 +18,8 @@ pub enum Mutation {
     RepliesSwapped,
     /// A produce is acknowledged before the flush that its topic's `flush.messages` demands.
     FlushNotAwaited,
+    /// A group's offsets count as committed when their append is submitted.
+    CommittedBeforeWritten,
     /// Recovery keeps an index that points beyond the cut log.
     StaleIndex,
 }

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Join, Joined, Left, LeftMember, ListFilter, ListedGroup, Reply, Synced};
 use super::chores::Chores;
-use super::classic::{Classic, NewMember, Waiting};
+use super::classic::{Classic, NewMember, Waiting, distinct};
 use super::config::GroupConfig;
 use super::consumer::{ConsumerEntry, TopicHashes};
 use super::kind::{Group, Kind};
@@ -363,6 +363,10 @@ impl Coordinator {
     }
 
     fn join(&mut self, context: &mut Context<'_>, caller: ReturnTo, join: Join, draft: &mut Draft) {
+        let join = Join {
+            protocols: distinct(join.protocols),
+            ..join
+        };
         let refuse = |error, draft: &mut Draft| {
             let refused = Joined::refused(error, &join.member);
             draft.reply(caller, Reply::Joined(refused));

@@ -16,6 +16,7 @@ use crate::group::{
 };
 use crate::io::Pieces;
 use crate::metadata::OFFSETS_TOPIC_NAME;
+use crate::mutation::{Mutation, planted};
 use crate::types::{Now, Offset, PartitionId, Timestamp};
 use crate::wire::ErrorCode;
 use std::collections::VecDeque;
@@ -159,6 +160,7 @@ impl Shard {
             let codec = codec.unwrap_or(Codec::None);
             let bytes = encode(&records, now, codec);
             match self.append_group_batch(now, slot, &bytes) {
+                Some(_) if planted(Mutation::CommittedBeforeWritten) => tell(replies, out),
                 Some(last) => {
                     let pending = Pending { last, replies };
                     self.groups_mut(slot).pending.push_back(pending);

@@ -153,6 +153,18 @@ impl Broker {
         std::fs::read_to_string(self.directory.join("stderr")).unwrap_or_default()
     }
 
+    /// The memory that it holds.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kib: u64 = kib
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number of KiB");
+        kib << 10
+    }
+
     /// The directory of a partition.
     pub fn partition(&self, topic: &Topic, index: i32) -> PathBuf {
         let name = format!("{}-{index}", topic.name);

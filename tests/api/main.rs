@@ -42,6 +42,7 @@ mod flush;
 mod group_commands;
 mod group_coordinators;
 mod group_restarts;
+mod group_scale;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;

@@ -21,7 +21,7 @@ const FRESH: u64 = 20;
 /// Seeds within which each planted bug must be caught.
 const MUTATION_SEEDS: u64 = 200;
 
-const MUTATIONS: [Mutation; 8] = [
+const MUTATIONS: [Mutation; 9] = [
     Mutation::ShortWriteNotResumed,
     Mutation::AcknowledgedBeforeWritten,
     Mutation::HighWatermarkEarly,
@@ -30,6 +30,7 @@ const MUTATIONS: [Mutation; 8] = [
     Mutation::LostWakeUp,
     Mutation::RepliesSwapped,
     Mutation::StaleIndex,
+    Mutation::CommittedBeforeWritten,
 ];
 
 /// How a run failed.

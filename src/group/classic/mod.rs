@@ -30,7 +30,7 @@ mod roster;
 mod sync;
 
 pub(in crate::group) use expire::Waiting;
-pub(in crate::group) use join::NewMember;
+pub(in crate::group) use join::{NewMember, distinct};
 pub(in crate::group) use roster::{Member, Roster};
 
 use super::call::{Described, DescribedMember, Protocol};

@@ -70,10 +70,7 @@ impl Consumer {
         }
         let classic_members = self.classic_members().count();
         let all_support = |name: &str| {
-            let supports = |member: &&ClassicProfile| {
-                let mut protocols = member.protocols.iter();
-                protocols.any(|protocol| protocol.name == name)
-            };
+            let supports = |member: &&ClassicProfile| member.supports(name);
             self.classic_members().filter(supports).count() == classic_members
         };
         match join

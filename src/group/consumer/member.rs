@@ -65,11 +65,16 @@ impl Default for Profile {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::group) struct ClassicProfile {
     pub(in crate::group) session_timeout_ms: i32,
-    /// What it supports, the preferred one first.
+    /// What it supports, the preferred one first, each name once.
     pub(in crate::group) protocols: Vec<Protocol>,
 }
 
 impl ClassicProfile {
+    /// Whether it supports a protocol of that name.
+    pub(in crate::group) fn supports(&self, name: &str) -> bool {
+        self.protocols.iter().any(|protocol| protocol.name == name)
+    }
+
     /// The protocol that it is told of, its first one. In a consumer group the broker assigns, so the
     /// name decides nothing.
     pub(in crate::group) fn protocol_name(&self) -> &str {

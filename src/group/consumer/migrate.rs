@@ -134,10 +134,17 @@ impl Consumer {
         config: &GroupConfig,
     ) -> bool {
         let size_max = usize::try_from(config.size_max).unwrap_or(0);
-        let mut left = self.members.iter().filter(|(id, _)| !gone.contains(*id));
-        let count = self.members.len() - gone.len();
-        let all_are_classic = left.all(|(_, member)| member.profile.classic.is_some());
-        all_are_classic && count > 0 && count <= size_max && config.migration.downgrades()
+        let left = self.members.iter().filter(|(id, _)| !gone.contains(*id));
+        let left: Option<Vec<&ClassicProfile>> = left
+            .map(|(_, member)| member.profile.classic.as_ref())
+            .collect();
+        let Some(left) = left.filter(|left| !left.is_empty() && left.len() <= size_max) else {
+            return false;
+        };
+        // Who joins has a protocol in common with the others; what a log says may be otherwise.
+        let mut names = left[0].protocols.iter().map(|protocol| &protocol.name);
+        names.any(|name| left.iter().all(|member| member.supports(name)))
+            && config.migration.downgrades()
     }
 
     /// The classic group that the members make without those that are gone: each has what it was to

@@ -3,6 +3,7 @@
 use super::member::{ClassicProfile, Current, Profile, State};
 use super::regexes::Resolved;
 use crate::group::call::Protocol;
+use crate::group::classic::distinct;
 use crate::group::coordinator::{Fault, Record};
 use crate::group::partitions::Partitions;
 use crate::group::records::encode;
@@ -233,16 +234,15 @@ pub(in crate::group) fn entry(
 fn profile(value: ConsumerGroupMemberMetadataValue<'_>) -> Profile {
     let regex = value.subscribed_topic_regex.as_deref();
     let topics = value.subscribed_topic_names.iter();
-    let classic = value.classic_member_metadata.map(|classic| ClassicProfile {
-        session_timeout_ms: classic.session_timeout_ms,
-        protocols: classic
-            .supported_protocols
-            .iter()
-            .map(|protocol| Protocol {
-                name: protocol.name.to_string(),
-                metadata: Bytes::copy_from_slice(&protocol.metadata),
-            })
-            .collect(),
+    let classic = value.classic_member_metadata.map(|classic| {
+        let protocols = classic.supported_protocols.iter().map(|protocol| Protocol {
+            name: protocol.name.to_string(),
+            metadata: Bytes::copy_from_slice(&protocol.metadata),
+        });
+        ClassicProfile {
+            session_timeout_ms: classic.session_timeout_ms,
+            protocols: distinct(protocols.collect()),
+        }
     });
     Profile {
         instance: value.instance_id.as_deref().map(Into::into),

@@ -305,6 +305,25 @@ fn a_classic_member_joins_a_consumer_group() {
     assert_eq!(bench.state("g"), "Stable");
 }
 
+/// A fuzzer's finding: the group that was left behind had a member and no protocol, which its own record
+/// does not allow.
+#[test]
+fn a_protocol_that_a_member_names_twice_counts_once_when_the_group_is_a_classic_one_again() {
+    let mut bench = Bench::new();
+    bench.add_topic("t", 2);
+    bench.beats(joins("new", &["t"]));
+    let mut twice = classic_join("", &[]);
+    twice.protocols.extend(twice.protocols.clone());
+    let ticket = bench.send(twice.into());
+    let joined = bench.joined(ticket);
+    assert_eq!(joined.error, ErrorCode::NONE);
+    bench.beats(beat("new", -1));
+    let roster = bench.classic("g").roster();
+    assert_eq!(roster.select_protocol(), Some("range"));
+    bench.reload();
+    assert_eq!(bench.state("g"), "Stable");
+}
+
 #[test]
 fn what_a_classic_member_must_say_it_must_say_to_a_consumer_group_too() {
     let mut bench = Bench::new();
