@@ -469,7 +469,7 @@ fn groups(text: &mut Text, lags: &Lags) {
         }),
         (
             "kafka_consumergroup_lag_seconds",
-            "Since when the first of them is there, by its timestamp; 0 if there is none.",
+            "How long the first of them has been there, by its timestamp; 0 if there is none.",
             |lag| Some(lag.behind_ms? as f64 / 1e3),
         ),
         (

@@ -2,7 +2,7 @@
 //! rebalances.
 
 use super::assign::{self, ASSIGNORS, Counts, Wanted};
-use super::group::{REBALANCE_MS, SESSION_MS, Tended};
+use super::member::{REBALANCE_MS, SESSION_MS, Tended};
 use crate::cli::client::{Client, Committer, NEWEST, Parts, Reply};
 use crate::cli::failure::Failure;
 use crate::sys::monotonic_us;

@@ -1,6 +1,6 @@
 //! A member of a group that the broker assigns (KIP-848): one heartbeat says and hears everything.
 
-use super::group::{REBALANCE_MS, Tended};
+use super::member::{REBALANCE_MS, Tended};
 use crate::cli::client::{Client, Committer, NEWEST, Reply};
 use crate::cli::failure::Failure;
 use crate::sys::{monotonic_us, random_bytes};

@@ -5,7 +5,7 @@ mod classic;
 mod consumer;
 mod fetch;
 mod format;
-mod group;
+mod member;
 
 use super::client::{At, Client, Connect, TopicState};
 use super::failure::Failure;
@@ -16,7 +16,7 @@ use crate::types::Offset;
 use clap::{Args, ValueEnum};
 use fetch::{Fetcher, Go, Place};
 use format::{Column, Consumed, Template};
-use group::Protocol;
+use member::Protocol;
 use std::collections::BTreeMap;
 
 /// Prints the records of a topic, partition by partition, until it is stopped.
