@@ -24,7 +24,7 @@ find "$WORK/kafka-go" -name '*_test.go' ! -name address_test.go -exec sed -i "s/
 
 # run OUT [PATTERN]: the tests, told as JSON. That some fail is for the comparison to judge.
 run() {
-    (cd "$WORK/kafka-go" && KAFKA_VERSION=4.2.0 KAFKA_SKIP_NETTEST=1 go test -count=1 -p 1 -vet=off -timeout 15m -json ${2:+-run "$2"} ./...) \
+    (cd "$WORK/kafka-go" && KAFKA_VERSION=4.2.0 KAFKA_SKIP_NETTEST=1 go test -mod=mod -count=1 -p 1 -vet=off -timeout 15m -json ${2:+-run "$2"} ./...) \
         >"$WORK/$1" 2>"$WORK/$1.err"
 }
 judge() { python3 "$HERE/python/kafka_go_suite.py" "$HERE/kafka-go-suite.md" "$KIND" "$@"; }

@@ -8,12 +8,16 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -61,6 +65,8 @@ public final class Rebalance {
             String topic = "rebalance-" + name.charAt(0);
             try (Admin admin = Admin.create(Map.of("bootstrap.servers", arguments[0]))) {
                 admin.createTopics(Set.of(new NewTopic(topic, partitions, (short) 1))).all().get();
+                // Apache Kafka names a leader in its metadata a little before that broker knows of it; who is asked for an offset does.
+                admin.listOffsets(IntStream.range(0, partitions).boxed().collect(Collectors.toMap(p -> new TopicPartition(topic, p), p -> OffsetSpec.latest()))).all().get();
             }
             Rebalance group = new Rebalance(arguments[0], topic, PROTOCOLS.get(name), partitions);
             List<long[]> joins = new ArrayList<>();

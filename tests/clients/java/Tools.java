@@ -162,6 +162,8 @@ public final class Tools {
         if (words.get(0).equals("produce")) arguments.add(2, "produce");
         Thread thread = new Thread(() -> {
             call(tool[0], arguments);
+            // It closes its producer at the end of its process, and until then hears what became of its records.
+            if (words.get(0).equals("verifiable-producer")) sleep(1000);
             for (Runnable hook : List.copyOf(HOOKS)) hook.run();
         });
         HOOKS.clear();
@@ -172,6 +174,14 @@ public final class Tools {
             thread.interrupt();
             thread.join(1000);
             System.err.println("no end within " + SECONDS_MAX + " s");
+        }
+    }
+
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException never) {
+            throw new IllegalStateException(never);
         }
     }
 

@@ -26,6 +26,8 @@ def normal(text, command):
         figures = line.split(", ")
         if command.startswith("consumer-perf-test ") and len(figures) == 10 and line[0].isdigit():
             line = f"{figures[2]} MB, {figures[4]} records"
+        if command.startswith("consumer-groups --delete "):
+            line = re.sub(r"\('[^']*'(, '[^']*')+\)", lambda m: "(" + ", ".join(sorted(m[0][1:-1].split(", "))) + ")", line)
         for pattern, to in RULES:
             line = re.sub(pattern, to, line)
         lines.append(line.rstrip())
