@@ -43,6 +43,13 @@ impl Shard {
         }
     }
 
+    /// What compaction may take is another: a pause that was reckoned by it is over.
+    pub(super) fn hurry_compaction(&mut self) {
+        if self.compaction.due_us != AWAITED_US {
+            self.compaction.due_us = 0;
+        }
+    }
+
     fn begin_compaction(&mut self, now: Now, out: &mut Outbox) {
         self.compaction.due_us = now.monotonic_us.saturating_add(self.cleaner_backoff_us());
         let dirty = self.partitions.iter().filter_map(|(id, slot)| {

@@ -18,7 +18,7 @@ use std::path::Path;
 const EAGER: &str = "log.cleaner.backoff.ms=50";
 
 /// Bytes of a partition's `.log` files.
-fn log_bytes(partition: &Path) -> u64 {
+pub fn log_bytes(partition: &Path) -> u64 {
     let entries = fs::read_dir(partition).expect("the partition's directory");
     let logs = entries.map(|entry| entry.expect("an entry").path());
     logs.filter(|path| path.extension().is_some_and(|it| it == "log"))
@@ -28,7 +28,7 @@ fn log_bytes(partition: &Path) -> u64 {
         .sum()
 }
 
-fn cleaned(directory: &Directory, topic: &str) -> Option<i64> {
+pub fn cleaned(directory: &Directory, topic: &str) -> Option<i64> {
     let path = directory.data().join("cleaner-offset-checkpoint");
     let text = fs::read_to_string(path).ok()?;
     let start = format!("{topic} 0 ");
@@ -101,13 +101,13 @@ fn the_offsets_topic_stays_small_and_right() {
 
 /// A record as it was produced, or found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Known {
+pub struct Known {
     offset: i64,
     value: Option<String>,
 }
 
 /// Reads everything as a consumer does. Of each key the last record; no batch is without records.
-fn read(client: &mut Client, topic: &Topic, end: i64) -> (BTreeMap<String, Known>, usize) {
+pub fn read(client: &mut Client, topic: &Topic, end: i64) -> (BTreeMap<String, Known>, usize) {
     let mut newest = BTreeMap::new();
     let mut count = 0;
     let mut next = 0;
