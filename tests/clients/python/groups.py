@@ -708,7 +708,7 @@ CLIENTS = dict([
     # The oldest that Kafka 4 serves, whose requests are of other versions.
     client("oldest-java", java("java-versions/0.11.0.0"), {"range": [life, crash], "sticky": [life]}),
     client("older-java", java("java-versions/2.1.0"), {"range": [life, crash]}),
-    client("older-confluent-kafka", python("confluent", "venv-older"), {"range": [life, crash], "cooperative-sticky": [life]}),
+    client("older-confluent-kafka", python("confluent", "venv-older"), {"range": [life, crash], "cooperative-sticky": [life]}, exact=False),
     client("oldest-confluent-kafka", python("confluent", "venv-oldest"), {"range": [life, crash]}, exact=False),
     client("older-kafka-python", python("kafka_python", "venv-older"), {"range": [life, crash]}, exact=False),
     client("oldest-kafka-python", python("kafka_python", "venv-oldest"), {"range": [life, crash]}, exact=False),
