@@ -31,7 +31,8 @@ async function start(name, settings) {
     const mine = Object.entries(payload.memberAssignment || {})
     say(name, 'have', ...mine.flatMap(([topic, partitions]) => partitions.map(partition => `${topic}/${partition}`)))
   })
-  consumer.on(consumer.events.CRASH, ({ payload }) => {
+  // 1.4 does not tell of it.
+  if (consumer.events.CRASH) consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) say(name, 'failed', String(payload.error).replace(/\s+/g, ' '))
   })
   await consumer.connect()

@@ -714,7 +714,8 @@ CLIENTS = dict([
     client("oldest-kafka-python", python("kafka_python", "venv-oldest"), {"range": [life, crash]}, exact=False),
     client("older-aiokafka", python("aiokafka", "venv-older"), {"range": [life, crash]}),
     client("oldest-aiokafka", python("aiokafka", "venv-oldest-aiokafka"), {"roundrobin": [life, crash]}, exact=False),
-    client("oldest-kafkajs", node(), {"roundrobin": [life, crash]}, exact=False, KAFKAJS="kafkajs-1.4"),
+    # (1.4 loses its way when its group rebalances, with Apache Kafka too.)
+    client("older-kafkajs", node(), {"roundrobin": [life, crash]}, exact=False, KAFKAJS="kafkajs-1.8"),
 ])
 
 
