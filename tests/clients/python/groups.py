@@ -696,8 +696,9 @@ CLIENTS = dict([
         "consumer": EVERYTHING,
     }),
     client("kafka-python", python("kafka_python"), {
-        # (With a pattern, one of two members is lost to the group when a topic comes, with Apache Kafka too.)
-        "range": [life, crash, slow, grow], "roundrobin": [life], "cooperative-sticky": [life],
+        # (Where a topic comes or grows, its leader joins twice in a row, and a member that was in SyncGroup then may never
+        # come back, with Apache Kafka too.)
+        "range": [life, crash, slow], "roundrobin": [life, idle], "cooperative-sticky": [life],
     }),
     client("aiokafka", python("aiokafka"), {"range": [life, crash, slow, pattern], "roundrobin": [life, idle], "sticky": [life]}),
     client("kafkajs", node(), {"roundrobin": [life, crash, idle, publish]}, exact=False),
