@@ -5,7 +5,7 @@ set -u
 source "$(dirname "$0")/broker.sh"
 [ $# -gt 0 ] || { sed -n 's/^    client("\([^"]*\)".*/\1/p' "$HERE/python/groups.py"; exit 0; }
 work_dir groups
-export WORK CACHE
+export WORK CACHE KIND
 settings=(group.min.session.timeout.ms=500 group.initial.rebalance.delay.ms=300
     group.consumer.min.session.timeout.ms=1000 group.consumer.session.timeout.ms=4000
     group.consumer.min.heartbeat.interval.ms=100 group.consumer.heartbeat.interval.ms=400 offsets.topic.num.partitions=5)

@@ -9,7 +9,7 @@ module=github.com/segmentio/kafka-go
 (cd "$HERE/go" && go mod download $module) || fail "the module cannot be fetched"
 cp -r "$(cd "$HERE/go" && go list -m -f '{{.Dir}}' $module)" "$WORK/kafka-go" && chmod -R u+w "$WORK/kafka-go" || fail "the module cannot be copied"
 
-# The tests ask localhost:9092, and expect to be told of a broker at that name.
+# The tests ask localhost:9092, in which the port is also kafka-go's own default, and expect to be told of a broker at that name.
 mkdir -p "$WORK/broker/data"
 read -r port controller < <(free_ports 2)
 echo "$port" >"$WORK/broker/port"
@@ -19,12 +19,14 @@ echo "$port" >"$WORK/broker/port"
 } >"$WORK/broker/server.properties"
 if [ "$KIND" = kafka ]; then kafka_format "$WORK/broker/server.properties"; fi
 PROPERTIES=1 broker_start "$WORK/broker"
-# (address_test.go wants the port that kafka-go takes where none is given.)
-find "$WORK/kafka-go" -name '*_test.go' ! -name address_test.go -exec sed -i "s/\b9092\b/$port/g" {} +
+find "$WORK/kafka-go" -name '*.go' -exec sed -i "s/\b9092\b/$port/g" {} +
+
+# These end their whole package: getOffsets, by which they look up what was committed, calls a function that is nil.
+broken='^TestReaderConsumerGroup$/^(verify_offset_committed|verify_offset_committed_when_using_interval_committer|consumer_group_commits_on_close)$'
 
 # run OUT [PATTERN]: the tests, told as JSON. That some fail is for the comparison to judge.
 run() {
-    (cd "$WORK/kafka-go" && KAFKA_VERSION=4.2.0 KAFKA_SKIP_NETTEST=1 go test -mod=mod -count=1 -p 1 -vet=off -timeout 15m -json ${2:+-run "$2"} ./...) \
+    (cd "$WORK/kafka-go" && KAFKA_VERSION=4.2.0 KAFKA_SKIP_NETTEST=1 go test -mod=mod -count=1 -p 1 -vet=off -timeout 15m -json -skip "$broken" ${2:+-run "$2"} ./...) \
         >"$WORK/$1" 2>"$WORK/$1.err"
 }
 judge() { python3 "$HERE/python/kafka_go_suite.py" "$HERE/kafka-go-suite.md" "$KIND" "$@"; }

@@ -31,19 +31,24 @@ async function start(name, settings) {
     const mine = Object.entries(payload.memberAssignment || {})
     say(name, 'have', ...mine.flatMap(([topic, partitions]) => partitions.map(partition => `${topic}/${partition}`)))
   })
-  consumer.on(consumer.events.CRASH, ({ payload }) => {
+  // 1.4 does not tell of it.
+  if (consumer.events.CRASH) consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) say(name, 'failed', String(payload.error).replace(/\s+/g, ' '))
   })
   await consumer.connect()
   for (const topic of settings.topics.split(',')) await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
-    autoCommit: false,
+    // Before 2.0 it commits what was resolved, each time if it may gather but one.
+    autoCommit: !consumer.commitOffsets,
+    autoCommitThreshold: 1,
     eachBatchAutoResolve: true,
-    eachBatch: async ({ batch: { topic, partition, messages } }) => {
+    eachBatch: async ({ batch: { topic, partition, messages }, resolveOffset, commitOffsetsIfNecessary }) => {
       if (messages.length === 0) return
       say(name, 'handled', ...messages.map(({ offset, value }) => `${topic}/${partition}/${offset}/${value}`))
-      const offset = String(BigInt(messages[messages.length - 1].offset) + 1n)
-      await consumer.commitOffsets([{ topic, partition, offset }])
+      const { offset } = messages[messages.length - 1]
+      resolveOffset(offset)
+      if (consumer.commitOffsets) await consumer.commitOffsets([{ topic, partition, offset: String(BigInt(offset) + 1n) }])
+      else await commitOffsetsIfNecessary()
       if (member.pause) await sleep(member.pause)
       member.pause = 0
     },

@@ -674,6 +674,8 @@ def node():
     return ["node", HERE.parent / "node/member.js"]
 
 
+# Some ask by ListOffsets 0 where a log begins. Kafka 4 has no such version; Millstream has.
+FINDS_STARTS = os.environ["KIND"] != "kafka"
 EVERYTHING = [life, crash, slow, grow, pattern, idle, publish, static, fence]
 # Those that need the broker for themselves.
 ALONE = [restart]
@@ -694,8 +696,9 @@ CLIENTS = dict([
         "consumer": EVERYTHING,
     }),
     client("kafka-python", python("kafka_python"), {
-        # (With a pattern, one of two members is lost to the group when a topic comes, with Apache Kafka too.)
-        "range": [life, crash, slow, grow], "roundrobin": [life], "cooperative-sticky": [life],
+        # (Where a topic comes or grows, its leader joins twice in a row, and a member that was in SyncGroup then may never
+        # come back, with Apache Kafka too.)
+        "range": [life, crash, slow], "roundrobin": [life, idle], "cooperative-sticky": [life],
     }),
     client("aiokafka", python("aiokafka"), {"range": [life, crash, slow, pattern], "roundrobin": [life, idle], "sticky": [life]}),
     client("kafkajs", node(), {"roundrobin": [life, crash, idle, publish]}, exact=False),
@@ -708,18 +711,22 @@ CLIENTS = dict([
     # The oldest that Kafka 4 serves, whose requests are of other versions.
     client("oldest-java", java("java-versions/0.11.0.0"), {"range": [life, crash], "sticky": [life]}),
     client("older-java", java("java-versions/2.1.0"), {"range": [life, crash]}),
-    client("older-confluent-kafka", python("confluent", "venv-older"), {"range": [life, crash], "cooperative-sticky": [life]}),
-    client("oldest-confluent-kafka", python("confluent", "venv-oldest"), {"range": [life, crash]}, exact=False),
+    client("older-confluent-kafka", python("confluent", "venv-older"), {"range": [life, crash], "cooperative-sticky": [life]}, exact=False),
+    client("oldest-confluent-kafka", python("confluent", "venv-oldest"), FINDS_STARTS and {"range": [life, crash]}, exact=False),
     client("older-kafka-python", python("kafka_python", "venv-older"), {"range": [life, crash]}, exact=False),
     client("oldest-kafka-python", python("kafka_python", "venv-oldest"), {"range": [life, crash]}, exact=False),
     client("older-aiokafka", python("aiokafka", "venv-older"), {"range": [life, crash]}),
     client("oldest-aiokafka", python("aiokafka", "venv-oldest-aiokafka"), {"roundrobin": [life, crash]}, exact=False),
-    client("oldest-kafkajs", node(), {"roundrobin": [life, crash]}, exact=False, KAFKAJS="kafkajs-1.4"),
+    client("older-kafkajs", node(), {"roundrobin": [life, crash]}, exact=False, KAFKAJS="kafkajs-1.8"),
+    client("oldest-kafkajs", node(), FINDS_STARTS and {"roundrobin": [life, crash]}, exact=False, KAFKAJS="kafkajs-1.4"),
 ])
 
 
 def main(name, *wanted):
     tested = CLIENTS[name]
+    if not tested.runs:
+        print(f"{name} is not served by Apache Kafka")
+        return True
     hosts, lock = {}, threading.Lock()
 
     def shared(of):

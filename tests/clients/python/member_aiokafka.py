@@ -44,10 +44,12 @@ class Listener(ConsumerRebalanceListener):
 
 async def run(member):
     more = {"group_instance_id": member.instance} if member.instance else {}
+    if VERSION >= (0, 6):
+        more["max_poll_interval_ms"] = member.poll
     consumer = AIOKafkaConsumer(
         bootstrap_servers=members.BROKER, client_id=member.name, group_id=member.group, enable_auto_commit=False,
         auto_offset_reset="earliest", session_timeout_ms=member.session, heartbeat_interval_ms=member.heartbeat,
-        max_poll_interval_ms=member.poll, partition_assignment_strategy=[ASSIGNORS[member.strategy]],
+        partition_assignment_strategy=[ASSIGNORS[member.strategy]],
         metadata_max_age_ms=1000, fetch_max_wait_ms=100, **more, **IN_LOOP
     )
     idle = asyncio.Event()

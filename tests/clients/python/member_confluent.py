@@ -70,7 +70,7 @@ def run(member):
         while message is not None:
             if message.error() is None:
                 member.handles([(message.topic(), message.partition(), message.offset(), message.value())])
-            elif message.error().code() == KafkaError._FATAL:
+            elif message.error().code() == getattr(KafkaError, "_FATAL", None):
                 raise KafkaException(message.error())
             elif message.error().code() != KafkaError._PARTITION_EOF:
                 member.complain(message.error())
