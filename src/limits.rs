@@ -211,7 +211,7 @@ pub const REMOVAL_RETRY_MS: i32 = 1000;
 pub const GROUP_TURN_PAUSE_US: u64 = 1000;
 
 /// Groups and committed offsets of which a shard tells in one turn, when somebody asks how far groups have
-/// come: about a quarter of a millisecond.
+/// come: each is a few look-ups in ordered maps.
 pub const GROUP_STANDINGS_PER_PAGE: usize = 1000;
 
 /// Committed offsets that `/metrics` shows of a broker, each in up to six series; the groups behind them are
