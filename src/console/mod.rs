@@ -15,6 +15,8 @@
 //! - [`stats`]: reports as JSON, and back again in the command line
 //! - `window`: what came within the last minute, which quantiles are of
 //!
+//! Beyond what the design lets it know it knows `group`: pages of how far groups have come are that room's.
+//!
 //! Where the port is in use the broker serves without it, says so, and tries again.
 
 mod groups;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A data directory and its server.properties, made by Apache Kafka, move to the broker under test and back and forth
 # again. Each broker must find what the one before it left: topics, their ids and configs, offsets, records,
-# the sequences of idempotent producers, groups and what they have committed, what transactions were committed and aborted; and hand out producer ids that
-# were never used. Then it adds its own.
+# the sequences of idempotent producers, groups and what they have committed, what transactions were committed and
+# aborted; and hand out producer ids that were never used. Then it adds its own.
 set -u -o pipefail
 source "$(dirname "$0")/broker.sh"
 work_dir both-ways
@@ -20,7 +20,6 @@ state() {
     {
         topics --describe | grep -vE "Topic: (compacted|__consumer_offsets)" | by_config | sort
         if [ $step -gt 1 ] || [ -e "$WORK/grouped" ]; then
-            java_run $TOOLS.GroupsCommand --bootstrap-server "$BROKER" --list | tr -s ' ' | sort
             java_run $TOOLS.consumer.group.ConsumerGroupCommand --bootstrap-server "$BROKER" --describe --all-groups --offsets 2>/dev/null |
                 tr -s ' ' | grep . | sort | tee "$WORK/groups"
             [ "$(grep -c grouped "$WORK/groups")" = 2 ] || fail "$KIND: the groups have not committed"
@@ -155,7 +154,7 @@ newest() {
 step=0
 for KIND in kafka "$tested" kafka "$tested"; do
     step=$((step + 1))
-    broker_start "$dir"
+    broker_start "$dir" log.cleaner.backoff.ms=500
     if [ $step -gt 1 ]; then
         state "$WORK/found-$step"
         diff -a "$WORK/left-$((step - 1))" "$WORK/found-$step" >"$WORK/diff" || { cut -c1-250 "$WORK/diff" | head -20 >&2; fail "step $step, $KIND: it is not what step $((step - 1)) left"; }
