@@ -33,23 +33,17 @@ struct Bench {
 impl Bench {
     /// Stable groups.
     fn new(groups: usize, members: usize) -> Bench {
-        let mut coordinator = Coordinator::new(Arc::new(GroupConfig {
-            batch_bytes_max: 1 << 30,
-            ..GroupConfig::default()
-        }));
         let mut bench = Bench {
             image: Image::new(),
             now_us: 0,
             tickets: 0,
             members: Vec::new(),
-            coordinator: {
-                coordinator.loaded(Now {
-                    monotonic_us: 0,
-                    wall: Timestamp(0),
-                });
-                coordinator
-            },
+            coordinator: Coordinator::new(Arc::new(GroupConfig {
+                batch_bytes_max: 1 << 30,
+                ..GroupConfig::default()
+            })),
         };
+        bench.context(|coordinator, context| coordinator.loaded(context));
         for group in 0..groups {
             for _ in 0..members {
                 bench.call(Call::Join(Join {
@@ -128,6 +122,7 @@ impl Bench {
                 wall: Timestamp(self.now_us as i64 / 1000),
             },
             image: &self.image,
+            image_offset: Offset(0),
             random: &mut || u128::from(tickets).to_be_bytes(),
         };
         act(&mut self.coordinator, &mut context)

@@ -114,12 +114,29 @@ pub const REQUEST_BYTE_COST_NS: f64 = 1.0;
 /// moves to memory of its own.
 pub const REPLY_BYTES_USUAL: usize = 1024;
 
+/// Bytes of a log of groups that are taken in at once while they are loaded, some thousand records: about
+/// a millisecond, in which the shard does nothing else.
+pub const GROUP_LOAD_BYTES: u64 = 128 * 1024;
+
 /// Memory of answered fetches that a shard keeps for those to come (about 600 bytes each): as many as wait
 /// at a time on a busy shard, so that a fetch allocates nothing.
 pub const SPARE_FETCHES_MAX: usize = 1024;
 
 /// Buffers for headers of batches that a shard keeps (8 KiB each): as many look-ups as read at a time.
 pub const SPARE_HEADER_BUFFERS_MAX: usize = 64;
+
+/// Bytes that one step of a compaction reads at most: some ten milliseconds, after which it may be slowed or
+/// given up. A step has memory for as many bytes that stay.
+pub const COMPACTION_STEP_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// And at least, however slow compaction is to be.
+pub const COMPACTION_STEP_BYTES_MIN: u64 = 64 * 1024;
+
+/// Bytes that compaction reads at once at least: with less a system call costs more than the bytes.
+pub const COMPACTION_BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Microseconds after which compaction looks again whether the groups are loaded for which it waits.
+pub const COMPACTION_RETRY_US: u64 = 100_000;
 
 /// Messages that a shard takes from others before it looks at its own ring again.
 pub const MAIL_PER_ROUND: usize = 256;
@@ -162,10 +179,54 @@ pub const GROUP_TIMERS_PER_TURN: usize = 1000;
 /// Groups whose offsets are looked over for expiry in one turn.
 pub const EXPIRY_GROUPS_PER_TURN: usize = 100;
 
+/// What the uniform assignor looks at while it evens out loads between members of different
+/// subscriptions: at some 50 ns each, a quarter of a second. Groups in which all want the same need
+/// about one for each partition that moves.
+pub const ASSIGN_STEPS_MAX: usize = 5_000_000;
+
+/// Bytes of a regular expression by which a group subscribes. Kafka has no bound but the 32,767 bytes
+/// of a string in a record's key.
+pub const REGEX_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a regular expression's program, and of the cache by which it is run. One is in memory at a
+/// time in each group.
+pub const REGEX_PROGRAM_BYTES_MAX: usize = 1024 * 1024;
+
+/// Different regular expressions of one group. Kafka has no bound.
+pub const GROUP_REGEXES_MAX: usize = 1000;
+
+/// Names of topics that one turn matches against a regular expression, at well below a microsecond
+/// each.
+pub const REGEX_MATCHES_PER_TURN: usize = 2000;
+
+/// Time in ms, at least, between two look-ups of a group's regular expressions. Kafka's number.
+pub const REGEX_REFRESH_MS_MIN: i64 = 10_000;
+
+/// Pause in ms before a member that is to be removed is tried again, because the records did not fit
+/// into the batch.
+pub const REMOVAL_RETRY_MS: i32 = 1000;
+
 /// Pause in µs between two turns of work that waits for nothing (expiry, deletions larger than a
 /// batch), in which calls have their turns.
 pub const GROUP_TURN_PAUSE_US: u64 = 1000;
 
+/// Groups and committed offsets of which a shard tells in one turn, when somebody asks how far groups have
+/// come: each is a few look-ups in ordered maps.
+pub const GROUP_STANDINGS_PER_PAGE: usize = 1000;
+
+/// Committed offsets that `/metrics` shows of a broker, each in up to six series; the groups behind them are
+/// left out, and a metric says so. More would outgrow what a scraper takes (Prometheus is usually given
+/// less), and so would the time in which they are gathered.
+pub const GROUP_OFFSETS_SHOWN_MAX: usize = 20_000;
+
+/// Records whose time is looked up for one page of metrics: those that groups are at and that were not
+/// looked up for the page before. Each is one read of a file, off the shards.
+pub const GROUP_TIMES_PER_PAGE: usize = 2000;
+
+/// The same in one turn of a shard, which finds their places.
+pub const GROUP_TIMES_PER_TURN: usize = 100;
+
+const _: () = assert!(COMPACTION_STEP_BYTES_MIN <= COMPACTION_STEP_BYTES_MAX);
 const _: () = assert!(SENDFILE_BYTES_MIN <= PIECE_BYTES);
 const _: () = assert!(RECEIVE_SPACE_BYTES_MIN < PIECE_BYTES);
 const _: () = assert!(RECEIVE_COPY_BYTES_MAX <= PIECE_BYTES);
@@ -175,3 +236,5 @@ const _: () = assert!(PIECE_BYTES.is_power_of_two());
 const _: () = assert!(PIECES_PER_RECEIVE <= IOVECS_MAX);
 const _: () = assert!(COLD_READ_BYTES_MAX.is_multiple_of(PIECE_BYTES));
 const _: () = assert!(REPLY_BYTES_USUAL <= RECEIVE_SPACE_BYTES_MIN);
+const _: () = assert!(GROUP_STANDINGS_PER_PAGE <= GROUP_OFFSETS_SHOWN_MAX);
+const _: () = assert!(GROUP_TIMES_PER_TURN <= GROUP_TIMES_PER_PAGE);

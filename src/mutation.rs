@@ -18,8 +18,12 @@ pub enum Mutation {
     RepliesSwapped,
     /// A produce is acknowledged before the flush that its topic's `flush.messages` demands.
     FlushNotAwaited,
+    /// A group's offsets count as committed when their append is submitted.
+    CommittedBeforeWritten,
     /// Recovery keeps an index that points beyond the cut log.
     StaleIndex,
+    /// Compaction drops the newest record of each key and keeps those before it.
+    NewestCompactedAway,
 }
 
 #[cfg(feature = "mutations")]

@@ -39,7 +39,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cluster",
         &[PURE, "io", "net", "shard", "config", "metrics"],
     ),
-    ("console", &["metadata", "metrics", "config"]),
+    ("console", &["metadata", "metrics", "config", "group"]),
     ("server", &[ALL]),
     ("cli", &[ALL]),
     ("main", &["cli"]),

@@ -1,6 +1,6 @@
 //! DeleteRecords: the logs begin further on.
 
-use super::{Context, Head, Pending, Progress, by_owner, partition_of};
+use super::{Context, Head, Pending, Progress, by_owner, internal_topics, partition_of};
 use crate::io::Pieces;
 use crate::shard::{Ask, DeletePart};
 use crate::types::Offset;
@@ -35,7 +35,7 @@ pub(super) fn begin(
             let target = topic
                 .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
                 .and_then(|topic| partition_of(topic, partition.partition_index))
-                .and_then(|target| match super::metadata::is_internal(&asked.name) {
+                .and_then(|target| match internal_topics::is_internal(&asked.name) {
                     false => Ok(target),
                     true => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
                 });

@@ -4,7 +4,8 @@
 //! partition, and a topic that the cursor has passed does not come again. Both the request and
 //! `max.request.partition.size.limit` bound a page, and the smaller counts.
 
-use super::metadata::{TOPIC_OPERATIONS, ids, is_internal};
+use super::internal_topics::is_internal;
+use super::metadata::{TOPIC_OPERATIONS, ids};
 use super::{Context, Head, Progress};
 use crate::io::Pieces;
 use crate::metadata::{self, NO_LEADER, Topic};

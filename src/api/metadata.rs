@@ -6,9 +6,9 @@
 //! topic, so the first one is already usable.
 
 use super::metadata_cache::Key;
-use super::{Context, Head, Pending, Progress};
+use super::{Context, Head, Pending, Progress, internal_topics};
 use crate::io::Pieces;
-use crate::metadata::{self, NO_LEADER, NewTopic, Topic};
+use crate::metadata::{self, NO_LEADER, Topic};
 use crate::net::Reply;
 use crate::shard::{AdminAnswer, AdminAsk, Ask};
 use crate::types::{NodeId, Uuid};
@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The operations that a client may do where there is no authorizer: all of them. Bits are
 /// `AclOperation` codes (KIP-430).
-pub(super) const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
-const CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
+pub(super) const TOPIC_OPERATIONS: i32 = operations(&[3, 4, 5, 6, 7, 8, 10, 11]);
+const CLUSTER_OPERATIONS: i32 = operations(&[5, 7, 8, 9, 10, 11, 12]);
 
 /// A request that waits for topics to be made.
 pub struct AutoCreate {
@@ -59,9 +59,10 @@ pub(super) fn begin(
     if context.config.auto_create_topics && request.allow_auto_topic_creation {
         let missing = missing_topics(context, &asked);
         if !missing.is_empty() {
-            let topics = missing.into_iter().map(with_defaults).collect();
+            let missing = missing.into_iter();
+            let made = missing.map(|name| internal_topics::made_on_the_way(context, name));
             let ask = AdminAsk::CreateTopics {
-                topics,
+                topics: made.collect(),
                 validate_only: false,
             };
             context
@@ -86,7 +87,8 @@ fn missing_topics(context: &Context<'_>, asked: &Asked) -> BTreeSet<String> {
         .filter_map(|(_, name)| name.as_ref());
     names
         .filter(|name| context.image.topic(name).is_none())
-        .filter(|name| metadata::check_topic_name(name).is_ok() && !is_internal(name))
+        .filter(|name| metadata::check_topic_name(name).is_ok())
+        .filter(|name| internal_topics::may_be_made(name))
         .cloned()
         .collect()
 }
@@ -205,7 +207,7 @@ fn topic_response(topic: &Topic, operations: i32) -> MetadataTopicResponse<'_> {
         error_code: ErrorCode::NONE,
         name: Some(topic.name.as_ref().into()),
         topic_id: topic.id,
-        is_internal: is_internal(&topic.name),
+        is_internal: internal_topics::is_internal(&topic.name),
         partitions: partitions.collect(),
         topic_authorized_operations: operations,
     }
@@ -216,6 +218,7 @@ fn not_found<'a>(id: Uuid, name: Option<&'a str>, error: ErrorCode) -> MetadataT
         error_code: error,
         name: name.map(Into::into),
         topic_id: id,
+        is_internal: name.is_some_and(internal_topics::is_internal),
         ..Default::default()
     }
 }
@@ -228,33 +231,16 @@ fn name_error(name: &str, failed: &BTreeMap<String, ErrorCode>) -> ErrorCode {
     }
 }
 
-/// A topic as the broker's defaults have it.
-fn with_defaults(name: String) -> NewTopic {
-    NewTopic {
-        name,
-        partitions: -1,
-        replication_factor: -1,
-        ..NewTopic::default()
-    }
-}
-
-/// Topics that the broker keeps for itself: clients are told so, and asking for one does not make it.
-pub(super) fn is_internal(topic: &str) -> bool {
-    matches!(
-        topic,
-        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
-    ) || topic == metadata::METADATA_TOPIC_NAME
-}
-
 pub(super) fn ids(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()
 }
 
-const fn bits(operations: &[u32]) -> i32 {
+/// Kafka's codes of operations as the bits of a field.
+pub(super) const fn operations(codes: &[u32]) -> i32 {
     let mut all = 0;
     let mut at = 0;
-    while at < operations.len() {
-        all |= 1 << operations[at];
+    while at < codes.len() {
+        all |= 1 << codes[at];
         at += 1;
     }
     all

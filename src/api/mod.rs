@@ -9,13 +9,17 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
@@ -25,17 +29,27 @@ mod elect_leaders;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
+mod group_calls;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod internal_topics;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
 mod metadata_cache;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod pending;
 mod produce;
 mod session;
+mod sync_group;
 mod throttle;
 mod unregister_broker;
 mod update_features;
@@ -110,11 +124,67 @@ pub const APIS: &[Api] = &[
         begin: metadata::begin,
     },
     Api {
+        key: ApiKey::OFFSET_COMMIT,
+        file: "offset_commit",
+        advertised: (1, 10),
+        parsed_from: 1,
+        begin: offset_commit::begin,
+    },
+    Api {
+        key: ApiKey::OFFSET_FETCH,
+        file: "offset_fetch",
+        advertised: (1, 10),
+        parsed_from: 1,
+        begin: offset_fetch::begin,
+    },
+    Api {
         key: ApiKey::FIND_COORDINATOR,
         file: "find_coordinator",
         advertised: (0, 6),
         parsed_from: 0,
         begin: find_coordinator::begin,
+    },
+    Api {
+        key: ApiKey::JOIN_GROUP,
+        file: "join_group",
+        advertised: (0, 9),
+        parsed_from: 0,
+        begin: join_group::begin,
+    },
+    Api {
+        key: ApiKey::HEARTBEAT,
+        file: "heartbeat",
+        advertised: (0, 4),
+        parsed_from: 0,
+        begin: heartbeat::begin,
+    },
+    Api {
+        key: ApiKey::LEAVE_GROUP,
+        file: "leave_group",
+        advertised: (0, 5),
+        parsed_from: 0,
+        begin: leave_group::begin,
+    },
+    Api {
+        key: ApiKey::SYNC_GROUP,
+        file: "sync_group",
+        advertised: (0, 5),
+        parsed_from: 0,
+        begin: sync_group::begin,
+    },
+    Api {
+        key: ApiKey::DESCRIBE_GROUPS,
+        file: "describe_groups",
+        advertised: (0, 6),
+        parsed_from: 0,
+        begin: describe_groups::begin,
+    },
+    Api {
+        key: ApiKey::LIST_GROUPS,
+        file: "list_groups",
+        advertised: (0, 5),
+        parsed_from: 0,
+        begin: list_groups::begin,
     },
     Api {
         key: ApiKey::API_VERSIONS,
@@ -194,6 +264,13 @@ pub const APIS: &[Api] = &[
         begin: create_partitions::begin,
     },
     Api {
+        key: ApiKey::DELETE_GROUPS,
+        file: "delete_groups",
+        advertised: (0, 2),
+        parsed_from: 0,
+        begin: delete_groups::begin,
+    },
+    Api {
         key: ApiKey::ELECT_LEADERS,
         file: "elect_leaders",
         advertised: (0, 2),
@@ -220,6 +297,13 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: list_partition_reassignments::begin,
+    },
+    Api {
+        key: ApiKey::OFFSET_DELETE,
+        file: "offset_delete",
+        advertised: (0, 0),
+        parsed_from: 0,
+        begin: offset_delete::begin,
     },
     Api {
         key: ApiKey::DESCRIBE_CLIENT_QUOTAS,
@@ -276,6 +360,20 @@ pub const APIS: &[Api] = &[
         advertised: (0, 0),
         parsed_from: 0,
         begin: unregister_broker::begin,
+    },
+    Api {
+        key: ApiKey::CONSUMER_GROUP_HEARTBEAT,
+        file: "consumer_group_heartbeat",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: consumer_group_heartbeat::begin,
+    },
+    Api {
+        key: ApiKey::CONSUMER_GROUP_DESCRIBE,
+        file: "consumer_group_describe",
+        advertised: (0, 1),
+        parsed_from: 0,
+        begin: consumer_group_describe::begin,
     },
     Api {
         key: ApiKey::LIST_CONFIG_RESOURCES,

@@ -3,8 +3,9 @@
 use super::{
     Admission, Context, Progress, alter_client_quotas, alter_configs, alter_replica_log_dirs,
     create_partitions, create_topics, delete_records, delete_topics, describe_log_dirs,
-    describe_producers, describe_quorum, fetch, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce, unregister_broker, update_features,
+    describe_producers, describe_quorum, fetch, find_coordinator, group_calls, init_producer_id,
+    list_groups, list_offsets, metadata, offset_for_leader_epoch, produce, unregister_broker,
+    update_features,
 };
 use crate::shard::Answer;
 
@@ -58,6 +59,12 @@ pub enum Pending {
     AlterClientQuotas(alter_client_quotas::AlterClientQuotas),
     /// For a producer id.
     InitProducerId(init_producer_id::InitProducerId),
+    /// For the topic of groups to be made.
+    FindCoordinator(find_coordinator::FindCoordinator),
+    /// For the coordinators of groups.
+    Groups(Box<group_calls::GroupCalls>),
+    /// For the groups of all shards.
+    ListGroups(list_groups::ListGroups),
 }
 
 impl Pending {
@@ -126,6 +133,15 @@ impl Pending {
                 it.answered(answer)
             }
             (Pending::AlterClientQuotas(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(answer)
+            }
+            (Pending::FindCoordinator(it), Event::Answer(Answer::Admin(answer))) => {
+                it.answered(context, answer)
+            }
+            (Pending::Groups(it), Event::Answer(Answer::Group(reply))) => {
+                it.answered(context, *reply)
+            }
+            (Pending::ListGroups(it), Event::Answer(Answer::Inspected(answer))) => {
                 it.answered(answer)
             }
             (_, Event::Answer(answer)) => unreachable!("nobody asked for {answer:?}"),

@@ -1,7 +1,7 @@
 //! Produce: record sets go to the shards that own their partitions; the answer leaves when all of
-//! them are done.
+//! them are done. Internal topics are the broker's to write to.
 
-use super::{Context, Head, Pending, Progress, by_owner, partition_of, throttle};
+use super::{Context, Head, Pending, Progress, by_owner, internal_topics, partition_of, throttle};
 use crate::batch;
 use crate::io::Pieces;
 use crate::metadata::Topic;
@@ -68,6 +68,12 @@ fn is_transactional(frame: &Pieces, records: &Records<'_>) -> bool {
     batch::is_transactional(head, *length)
 }
 
+/// Whether clients may not write to the topic. Kafka lets those that go by its tools' own name.
+fn is_closed(context: &Context<'_>, topic: &Topic) -> bool {
+    internal_topics::is_internal(&topic.name)
+        && context.session.client_id.as_deref() != Some("__admin_client")
+}
+
 pub(super) fn begin(
     context: &mut Context<'_>,
     head: &Head,
@@ -89,12 +95,17 @@ pub(super) fn begin(
                 .topic(&asked.name)
                 .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
+        let is_closed = topic.is_ok_and(|topic| is_closed(context, topic));
         let mut partitions = Few::with_capacity(asked.partition_data.len());
         for data in &asked.partition_data {
             let target = match topic {
                 _ if !(-1..=1).contains(&acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
                 Err(error) => Err(error),
                 Ok(topic) => partition_of(topic, data.index),
+            };
+            let target = match is_closed {
+                true => target.and(Err(ErrorCode::INVALID_TOPIC_EXCEPTION)),
+                false => target,
             };
             let refused = match (target, &data.records) {
                 (Err(error), _) => Some(Produced::refused(error)),

@@ -133,24 +133,32 @@ impl Builder {
     /// The batch.
     ///
     /// Panics if it has no record, or 2 GiB of them.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub fn finish(self) -> Vec<u8> {
         assert!(!self.is_empty(), "a batch has at least one record");
         let records = match self.codec {
             Codec::None => self.records,
             codec => compress(codec, &self.records),
         };
-        let length = HEADER_BYTES - LENGTH_END + records.len();
-        self.header.length = i32::try_from(length).expect("a batch has less than 2 GiB");
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + records.len());
-        bytes.extend_from_slice(&self.header.encode());
-        bytes.extend_from_slice(&records);
-        self.header.crc = crc32c(&bytes[CRC_START..]);
-        bytes[..HEADER_BYTES].copy_from_slice(&self.header.encode());
-        bytes
+        assemble(self.header, &records)
     }
 }
 
-fn put_field(into: &mut Vec<u8>, field: Option<&[u8]>) {
+/// A batch of these records, compressed as the header says: length and CRC are made.
+///
+/// Panics if it has 2 GiB.
+pub(super) fn assemble(mut header: Header, records: &[u8]) -> Vec<u8> {
+    let length = HEADER_BYTES - LENGTH_END + records.len();
+    header.length = i32::try_from(length).expect("a batch has less than 2 GiB");
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + records.len());
+    bytes.extend_from_slice(&header.encode());
+    bytes.extend_from_slice(records);
+    header.crc = crc32c(&bytes[CRC_START..]);
+    bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
+    bytes
+}
+
+/// Appends a length and the bytes; null is a length of -1.
+pub(super) fn put_field(into: &mut Vec<u8>, field: Option<&[u8]>) {
     match field {
         None => put_varint(into, -1),
         Some(field) => {

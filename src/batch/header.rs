@@ -2,6 +2,7 @@
 //!
 //! Decoding never fails: whether the values make sense is for [`super::check`] and for recovery.
 
+use super::record::Record;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// i64: the first record's offset. Producers send 0, the leader sets it.
@@ -45,7 +46,7 @@ const _: () = assert!(HEADER_BYTES == 61);
 pub const MAGIC_V2: i8 = 2;
 
 /// Attribute bits 0-2: the codec.
-const CODEC_MASK: i16 = 0x07;
+pub(super) const CODEC_MASK: i16 = 0x07;
 /// Attribute bit 3: timestamps are the broker's.
 pub const LOG_APPEND_TIME: i16 = 0x08;
 /// Attribute bit 4: part of a transaction.
@@ -236,6 +237,23 @@ impl Header {
     /// Whether the batch holds control records.
     pub fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
+    }
+
+    /// The time of one of its records.
+    pub fn time_of(&self, record: &Record<'_>) -> Timestamp {
+        match self.is_log_append_time() {
+            true => self.max_timestamp,
+            false => Timestamp(self.base_timestamp.0.wrapping_add(record.timestamp_delta)),
+        }
+    }
+
+    /// The offset of one of its records.
+    pub fn offset_of(&self, record: &Record<'_>) -> Offset {
+        Offset(
+            self.base_offset
+                .0
+                .saturating_add(record.offset_delta.into()),
+        )
     }
 
     /// When tombstones may go, if compaction has noted it.

@@ -7,6 +7,7 @@
 //! scan     bytes of a file -> header after header
 //! records  decompressed bytes -> Record after Record
 //! Builder  records -> a batch
+//! thin     a batch and those of its records that stay -> the batch without the others
 //! ```
 //!
 //! Invariants:
@@ -27,6 +28,7 @@ mod header;
 mod reader;
 mod record;
 mod scan;
+mod thin;
 
 pub use builder::Builder;
 pub use check::{Checked, Look, Rules, Stamp, TimestampType, check, is_transactional, verify};
@@ -46,6 +48,7 @@ pub use header::{
 pub use reader::{put_varint, put_varlong};
 pub use record::{Headers, Record, Records, records};
 pub use scan::{Rest, Scan, scan};
+pub use thin::{emptied, thin};
 
 #[cfg(test)]
 mod tests;

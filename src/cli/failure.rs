@@ -143,6 +143,17 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::INVALID_CONFIG => {
             "`millstream configs describe ... --all --documentation` lists names, types and meanings"
         }
+        ErrorCode::GROUP_ID_NOT_FOUND => "`millstream groups list` shows what there is",
+        ErrorCode::NON_EMPTY_GROUP | ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
+            "stop its consumers first: `millstream groups members` shows them"
+        }
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::REBALANCE_IN_PROGRESS => {
+            "is the group in use? `millstream groups members` shows who is in it"
+        }
+        ErrorCode::INCONSISTENT_GROUP_PROTOCOL => {
+            "the group's other members assign in another way: see `millstream groups describe --state`"
+        }
+        ErrorCode::GROUP_AUTHORIZATION_FAILED => "ask for an ACL that allows it",
         ErrorCode::OFFSET_OUT_OF_RANGE => "`millstream topics offsets` shows the range",
         ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => {
             "lower --batch-bytes or raise the topic's max.message.bytes"

@@ -3,6 +3,7 @@
 //! ```text
 //! serve                                  a broker
 //! topics | configs | cluster             what a cluster has, through `client`
+//! groups                                 who consumes what, and how far they have come
 //! produce | consume                      records to and from lines
 //! stats                                  what a broker does at the moment
 //! log                                    the files themselves, offline
@@ -21,6 +22,7 @@ mod consume;
 mod failure;
 #[doc(hidden)]
 pub mod foreign;
+mod groups;
 mod log;
 mod machine;
 mod output;
@@ -57,6 +59,7 @@ struct Cli {
 enum Command {
     Serve(Box<serve::Serve>),
     Topics(topics::Topics),
+    Groups(groups::Groups),
     Cluster(cluster::Cluster),
     Produce(Box<produce::Produce>),
     Consume(Box<consume::Consume>),
@@ -72,6 +75,7 @@ impl Command {
         match self {
             Command::Serve(serve) => serve.run(),
             Command::Topics(topics) => topics.run(),
+            Command::Groups(groups) => groups.run(),
             Command::Cluster(cluster) => cluster.run(),
             Command::Produce(produce) => produce.run(),
             Command::Consume(consume) => consume.run(),

@@ -1,5 +1,7 @@
 //! The broker's configuration as typed fields, units in the names.
 
+use super::cleaner::CleanerConfig;
+use super::consumer_groups::ConsumerGroups;
 use super::listeners::{self, Listener};
 use super::load::{ConfigError, Machine, Note, Settings};
 use super::property::list_elements;
@@ -85,6 +87,8 @@ pub struct BrokerConfig {
     pub log_start_checkpoint_ms: u32,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
+    /// Compaction.
+    pub cleaner: CleanerConfig,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub high_watermark_checkpoint_ms: i64,
     /// `quota.window.num`, at least 1.
@@ -97,6 +101,31 @@ pub struct BrokerConfig {
     pub producer_id_expiration_check_ms: u64,
     /// `transaction.max.timeout.ms`, at least 1.
     pub transaction_timeout_ms_max: i32,
+
+    /// `group.min.session.timeout.ms`.
+    pub group_session_timeout_ms_min: i32,
+    /// `group.max.session.timeout.ms`.
+    pub group_session_timeout_ms_max: i32,
+    /// `group.initial.rebalance.delay.ms`.
+    pub group_initial_rebalance_delay_ms: i32,
+    /// `group.max.size`, at least 1.
+    pub group_size_max: i32,
+    /// Consumer groups (KIP-848).
+    pub consumer_groups: ConsumerGroups,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_bytes_max: i32,
+    /// `offsets.retention.minutes` in ms.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`, at least 1.
+    pub offsets_retention_check_ms: i64,
+    /// `offsets.topic.num.partitions`, at least 1.
+    pub offsets_topic_partitions: i32,
+    /// `offsets.topic.replication.factor`, at least 1.
+    pub offsets_topic_replication_factor: i16,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_topic_segment_bytes: u32,
+    /// `offsets.topic.compression.codec`, by its number in a batch's attributes.
+    pub offsets_topic_codec: u8,
 
     /// `max.request.partition.size.limit`.
     pub partitions_per_page_max: i32,
@@ -250,6 +279,7 @@ impl BrokerConfig {
             log_start_checkpoint_ms: settings
                 .number("log.flush.start.offset.checkpoint.interval.ms"),
             retention_check_ms: settings.number("log.retention.check.interval.ms"),
+            cleaner: CleanerConfig::new(|name| settings.get(name)),
             high_watermark_checkpoint_ms: settings
                 .number("replica.high.watermark.checkpoint.interval.ms"),
             quota_samples: settings.number("quota.window.num"),
@@ -258,6 +288,19 @@ impl BrokerConfig {
             producer_id_expiration_check_ms: settings
                 .number("producer.id.expiration.check.interval.ms"),
             transaction_timeout_ms_max: settings.number("transaction.max.timeout.ms"),
+
+            group_session_timeout_ms_min: settings.number("group.min.session.timeout.ms"),
+            group_session_timeout_ms_max: settings.number("group.max.session.timeout.ms"),
+            group_initial_rebalance_delay_ms: settings.number("group.initial.rebalance.delay.ms"),
+            group_size_max: settings.number("group.max.size"),
+            consumer_groups: ConsumerGroups::new(&settings)?,
+            offset_metadata_bytes_max: settings.number("offset.metadata.max.bytes"),
+            offsets_retention_ms: settings.number::<i64>("offsets.retention.minutes") * 60_000,
+            offsets_retention_check_ms: settings.number("offsets.retention.check.interval.ms"),
+            offsets_topic_partitions: settings.number("offsets.topic.num.partitions"),
+            offsets_topic_replication_factor: settings.number("offsets.topic.replication.factor"),
+            offsets_topic_segment_bytes: settings.number("offsets.topic.segment.bytes"),
+            offsets_topic_codec: settings.number("offsets.topic.compression.codec"),
 
             partitions_per_page_max: settings.number("max.request.partition.size.limit"),
             fetch_bytes_max: settings.number("fetch.max.bytes"),

@@ -5,6 +5,7 @@
 //! table's default (Kafka's DynamicBrokerConfig). The first two come from the metadata log.
 
 use super::broker::{BrokerConfig, parse_per_ip_overrides};
+use super::cleaner::CleanerConfig;
 use super::property::{Property, Scope, Update, list_elements};
 use super::topic::TopicConfig;
 use super::{PROPERTIES, broker_property, client_metrics_property, group_property};
@@ -77,6 +78,7 @@ impl BrokerConfig {
         }
         config.recovery_threads_per_dir = config.number("num.recovery.threads.per.data.dir");
         config.producer_id_expiration_ms = config.number("producer.id.expiration.ms");
+        config.cleaner = CleanerConfig::new(|name| config.value(name));
         if let Ok(defaults) = TopicConfig::resolve(&config, &BTreeMap::new()) {
             config.topic_defaults = defaults;
         }

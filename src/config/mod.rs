@@ -9,6 +9,8 @@
 //! here reads a file, the environment or a clock; what the machine knows comes in as [`Machine`].
 
 mod broker;
+mod cleaner;
+mod consumer_groups;
 mod describe;
 mod dynamic;
 mod java_properties;
@@ -22,6 +24,8 @@ mod topic;
 mod tests;
 
 pub use broker::{Address, AppendMode, BrokerConfig, FetchColdMode};
+pub use cleaner::CleanerConfig;
+pub use consumer_groups::ConsumerGroups;
 pub use describe::{
     Entry, Source, Synonym, describe_broker, describe_client_metrics, describe_cluster,
     describe_group, describe_topic, help,

@@ -15,7 +15,7 @@ mod security;
 
 use super::property::{Check, Property, boolean, class, double, int, list, long, short, string};
 
-const GROUPS: &str = "consumer groups are not served yet";
+const STREAMS: &str = "streams groups are not served yet";
 const SHARE: &str = "share groups are not served yet";
 const TRANSACTIONS: &str = "transactions are not served yet";
 const RESERVED: &str =
@@ -26,7 +26,7 @@ const REPLICATION: &str = "one broker alone; replication is not served yet";
 const QUORUM: &str =
     "this broker is the only voter of its metadata quorum and never waits for another";
 const RETENTION: &str = "old segments are not deleted yet";
-const COMPACTION: &str = "logs are not compacted yet";
+const CLEANERS: &str = "each shard compacts one log at a time, off its own thread";
 pub(super) const SECURITY: &str = "listeners are PLAINTEXT only in this release";
 const TIERED: &str = "there is no tiered storage";
 const QUOTAS: &str = "this quota is not enforced yet";
@@ -217,7 +217,7 @@ const MAIN: &[Property] = &[
     int("max.incremental.fetch.session.cache.slots").default("1000").at_least(0).not_needed("a connection holds its own fetch session, and connections are bounded")
         .doc("Incremental fetch sessions kept at once."),
     // -- retention and compaction
-    list("log.cleanup.policy").default("delete").one_of(&["compact", "delete"]).cluster_wide().later(RETENTION)
+    list("log.cleanup.policy").default("delete").one_of(&["compact", "delete"]).cluster_wide()
         .doc("What happens to old segments: deleted, compacted to the last record of each key, both, or (empty) neither."),
     long("log.retention.ms").high().cluster_wide().later(RETENTION)
         .doc("How long records are kept; -1 for ever; if not set, log.retention.minutes."),
@@ -229,27 +229,27 @@ const MAIN: &[Property] = &[
         .doc("The size beyond which a partition loses its oldest segments; -1 for none."),
     long("log.retention.check.interval.ms").default("300000").at_least(1)
         .doc("How often old segments are looked for."),
-    boolean("log.cleaner.enable").default("true").later(COMPACTION)
+    boolean("log.cleaner.enable").default("true")
         .doc("Whether logs are compacted."),
-    int("log.cleaner.threads").default("1").at_least(0).cluster_wide().later(COMPACTION)
+    int("log.cleaner.threads").default("1").at_least(0).cluster_wide().not_needed(CLEANERS)
         .doc("Threads that compact."),
-    double("log.cleaner.io.max.bytes.per.second").default("1.7976931348623157E308").cluster_wide().later(COMPACTION)
+    double("log.cleaner.io.max.bytes.per.second").default("1.7976931348623157E308").cluster_wide()
         .doc("The most that compaction reads and writes in a second."),
-    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide().later(COMPACTION)
-        .doc("Memory for the keys of a compaction."),
-    int("log.cleaner.io.buffer.size").default("524288").at_least(0).cluster_wide().later(COMPACTION)
-        .doc("Memory for the records of a compaction."),
-    double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide().later(COMPACTION)
+    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide()
+        .doc("Memory for the keys of compactions, of all shards together."),
+    int("log.cleaner.io.buffer.size").default("524288").at_least(0).cluster_wide()
+        .doc("Memory for the records of compactions, of all shards together."),
+    double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide()
         .doc("How full the key buffer may become."),
-    long("log.cleaner.backoff.ms").default("15000").at_least(0).cluster_wide().later(COMPACTION)
+    long("log.cleaner.backoff.ms").default("15000").at_least(0).cluster_wide()
         .doc("How long the cleaner rests when nothing is to be done."),
-    double("log.cleaner.min.cleanable.ratio").default("0.5").between(0, 1).cluster_wide().later(COMPACTION)
+    double("log.cleaner.min.cleanable.ratio").default("0.5").between(0, 1).cluster_wide()
         .doc("The share of uncompacted bytes from which a log is compacted."),
-    long("log.cleaner.delete.retention.ms").default("86400000").at_least(0).cluster_wide().later(COMPACTION)
+    long("log.cleaner.delete.retention.ms").default("86400000").at_least(0).cluster_wide()
         .doc("How long a compacted log keeps tombstones."),
-    long("log.cleaner.min.compaction.lag.ms").default("0").at_least(0).cluster_wide().later(COMPACTION)
+    long("log.cleaner.min.compaction.lag.ms").default("0").at_least(0).cluster_wide()
         .doc("How long a record stays uncompacted at least."),
-    long("log.cleaner.max.compaction.lag.ms").default(LONGEST).at_least(1).cluster_wide().later(COMPACTION)
+    long("log.cleaner.max.compaction.lag.ms").default(LONGEST).at_least(1).cluster_wide()
         .doc("How long a record stays uncompacted at most."),
     long("log.local.retention.ms").default("-2").at_least(-2).cluster_wide().later(TIERED)
         .doc("How long records stay on local disk once they are in tiered storage."),
@@ -308,25 +308,25 @@ const MAIN: &[Property] = &[
     boolean("transaction.partition.verification.enable").default("true").low().cluster_wide().later(TRANSACTIONS)
         .doc("Whether a partition checks that a transaction includes it."),
     // -- groups
-    short("offsets.topic.replication.factor").default("3").at_least(1).high().later(GROUPS)
+    short("offsets.topic.replication.factor").default("3").at_least(1).high()
         .doc("Replicas of the log of committed offsets."),
-    int("offsets.topic.num.partitions").default("50").at_least(1).high().later(GROUPS)
+    int("offsets.topic.num.partitions").default("50").at_least(1).high()
         .doc("Partitions of the log of committed offsets."),
-    int("offsets.topic.segment.bytes").default("104857600").at_least(1).high().later(GROUPS)
+    int("offsets.topic.segment.bytes").default("104857600").at_least(1).high()
         .doc("The largest segment file of the log of committed offsets."),
-    int("offsets.retention.minutes").default("10080").at_least(1).high().later(GROUPS)
+    int("offsets.retention.minutes").default("10080").at_least(1).high()
         .doc("How long an empty group's offsets are kept."),
-    long("offsets.retention.check.interval.ms").default("600000").at_least(1).high().later(GROUPS)
+    long("offsets.retention.check.interval.ms").default("600000").at_least(1).high()
         .doc("How often expired offsets are looked for."),
-    int("offset.metadata.max.bytes").default("4096").high().later(GROUPS)
+    int("offset.metadata.max.bytes").default("4096").high()
         .doc("The longest note that a committed offset may carry."),
-    int("group.initial.rebalance.delay.ms").default("3000").later(GROUPS)
+    int("group.initial.rebalance.delay.ms").default("3000")
         .doc("How long an empty group waits for more members before its first rebalance."),
-    int("group.min.session.timeout.ms").default("6000").later(GROUPS)
+    int("group.min.session.timeout.ms").default("6000")
         .doc("The shortest session a member may ask for."),
-    int("group.max.session.timeout.ms").default("1800000").later(GROUPS)
+    int("group.max.session.timeout.ms").default("1800000")
         .doc("The longest session a member may ask for."),
-    int("group.max.size").default("2147483647").at_least(1).later(GROUPS)
+    int("group.max.size").default("2147483647").at_least(1)
         .doc("The most members of one group."),
     short("share.coordinator.state.topic.replication.factor").default("3").at_least(1).high().later(SHARE)
         .doc("Replicas of the log of share groups' state."),
@@ -368,7 +368,7 @@ const MAIN: &[Property] = &[
     int("delete.records.purgatory.purge.interval.requests").default("1").not_needed(PURGATORY)
         .doc("After how many requests Kafka tidies its waiting deletions."),
     // -- topics' own
-    list("cleanup.policy").default("delete").one_of(&["compact", "delete"]).topic(&["log.cleanup.policy"]).later(RETENTION)
+    list("cleanup.policy").default("delete").one_of(&["compact", "delete"]).topic(&["log.cleanup.policy"])
         .doc("What happens to old segments: deleted, compacted to the last record of each key, both, or (empty) neither."),
     int("compression.gzip.level").default("-1").check(Check::BetweenOrMinusOne(1, 9)).topic(&["compression.gzip.level"])
         .doc("The level of gzip, if compression.type is gzip."),
@@ -378,7 +378,7 @@ const MAIN: &[Property] = &[
         .doc("The codec of stored batches; producer keeps what came."),
     int("compression.zstd.level").default("3").between(-131_072, 22).topic(&["compression.zstd.level"])
         .doc("The level of zstd, if compression.type is zstd."),
-    long("delete.retention.ms").default("86400000").at_least(0).topic(&["log.cleaner.delete.retention.ms"]).later(COMPACTION)
+    long("delete.retention.ms").default("86400000").at_least(0).topic(&["log.cleaner.delete.retention.ms"])
         .doc("How long a compacted log keeps tombstones."),
     long("file.delete.delay.ms").default("60000").at_least(0).topic(&["log.segment.delete.delay.ms"]).not_needed(DELETED)
         .doc("How long a deleted segment's files stay."),
@@ -398,7 +398,7 @@ const MAIN: &[Property] = &[
         .doc("The size that stays on local disk once it is in tiered storage."),
     long("local.retention.ms").default("-2").at_least(-2).topic(&["log.local.retention.ms"]).later(TIERED)
         .doc("How long records stay on local disk once they are in tiered storage."),
-    long("max.compaction.lag.ms").default(LONGEST).at_least(1).topic(&["log.cleaner.max.compaction.lag.ms"]).later(COMPACTION)
+    long("max.compaction.lag.ms").default(LONGEST).at_least(1).topic(&["log.cleaner.max.compaction.lag.ms"])
         .doc("How long a record stays uncompacted at most."),
     int("max.message.bytes").default("1048588").at_least(0).topic(&["message.max.bytes"])
         .doc("The largest batch of records, as it comes."),
@@ -408,9 +408,9 @@ const MAIN: &[Property] = &[
         .doc("How far a record's time may lie before the broker's (CreateTime)."),
     string("message.timestamp.type").default("CreateTime").one_of(TIMESTAMP_TYPE).topic(&["log.message.timestamp.type"])
         .doc("Whether a record's time is the producer's or the broker's."),
-    double("min.cleanable.dirty.ratio").default("0.5").between(0, 1).topic(&["log.cleaner.min.cleanable.ratio"]).later(COMPACTION)
+    double("min.cleanable.dirty.ratio").default("0.5").between(0, 1).topic(&["log.cleaner.min.cleanable.ratio"])
         .doc("The share of uncompacted bytes from which the log is compacted."),
-    long("min.compaction.lag.ms").default("0").at_least(0).topic(&["log.cleaner.min.compaction.lag.ms"]).later(COMPACTION)
+    long("min.compaction.lag.ms").default("0").at_least(0).topic(&["log.cleaner.min.compaction.lag.ms"])
         .doc("How long a record stays uncompacted at least."),
     int("min.insync.replicas").default("1").at_least(1).topic(&["min.insync.replicas"])
         .doc("In-sync replicas without which acks=all is refused."),
@@ -458,8 +458,7 @@ pub static FAMILIES: &[(&str, &str)] = &[
     ("rlmm.config.", TIERED),
     ("group.share.", SHARE),
     ("share.", SHARE),
-    ("group.", GROUPS),
-    ("offsets.", GROUPS),
+    ("group.streams.", STREAMS),
     ("transaction.", TRANSACTIONS),
     ("add.partitions.to.txn.", TRANSACTIONS),
     ("replica.", REPLICATION),

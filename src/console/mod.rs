@@ -1,5 +1,5 @@
-//! Who watches the broker: `GET /metrics` for Prometheus, `GET /stats` for `millstream stats`. It only
-//! reads.
+//! Who watches the broker: `GET /metrics` for Prometheus, `GET /stats` for `millstream stats`, `GET
+//! /groups` for `millstream groups`. It only reads.
 //!
 //! Threads of its own, off the shards, answer HTTP/1.1: one accepts, each connection has one for the
 //! moment that its answer takes. That is what two paths without state need; an HTTP framework with its
@@ -10,19 +10,25 @@
 //! marked as silent.
 //!
 //! - `http`: requests in, answers out
+//! - `groups`: how far groups are behind
 //! - `prometheus`: reports as text in Prometheus' format, under Kafka's names
 //! - [`stats`]: reports as JSON, and back again in the command line
 //! - `window`: what came within the last minute, which quantiles are of
 //!
+//! Beyond what the design lets it know it knows `group`: pages of how far groups have come are that room's.
+//!
 //! Where the port is in use the broker serves without it, says so, and tries again.
 
+mod groups;
 mod http;
 mod prometheus;
 pub mod stats;
 mod window;
 
 use crate::config::Address;
+use crate::group::{Bookmark, StandingPage};
 use crate::metrics::Report;
+use crate::types::{Offset, PartitionId, ShardId, Timestamp};
 use std::fmt;
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
@@ -31,6 +37,14 @@ use std::time::Duration;
 
 /// How long after a port was found in use it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How a shard is asked how far groups have come.
+pub type AskStandings = dyn Fn(ShardId, Option<Bookmark>) -> Option<StandingPage> + Send + Sync;
+
+/// How a shard is asked when records were written. The answers come in the order of the places; nothing
+/// where there is no record, or it cannot be read.
+pub type AskTimes =
+    dyn Fn(ShardId, &[(PartitionId, Offset)]) -> Option<Vec<Option<Timestamp>>> + Send + Sync;
 
 /// Who is watched.
 #[derive(Clone)]
@@ -49,6 +63,11 @@ pub struct Watched {
     pub error_name: fn(i16) -> &'static str,
     /// Asks every shard: what it says, in their order, or nothing if it says nothing in time.
     pub ask: Arc<dyn Fn() -> Vec<Option<Report>> + Send + Sync>,
+    /// Asks a shard how far the groups have come that it coordinates, from some place on; nothing if it
+    /// does not answer in time.
+    pub standings: Arc<AskStandings>,
+    /// Asks a shard when the records at these places were written; nothing if it does not answer in time.
+    pub times: Arc<AskTimes>,
 }
 
 impl fmt::Debug for Watched {
@@ -68,6 +87,8 @@ struct Said {
 struct Console {
     watched: Watched,
     memory: Mutex<Memory>,
+    /// Held while groups are gathered, which is done once at a time.
+    times: Mutex<groups::Times>,
 }
 
 #[derive(Default)]
@@ -81,6 +102,7 @@ pub fn start(address: &Address, watched: Watched) {
     let console = Arc::new(Console {
         watched,
         memory: Mutex::default(),
+        times: Mutex::default(),
     });
     match listen(address) {
         Ok(listener) => answer_there(listener, console),
@@ -136,9 +158,10 @@ impl Console {
         match path {
             "/metrics" => {
                 let (said, recent) = self.look();
+                let lags = self.lags(&said);
                 Some(http::Answer {
                     kind: "text/plain; version=0.0.4; charset=utf-8",
-                    body: prometheus::text(&self.watched, &said, &recent),
+                    body: prometheus::text(&self.watched, &said, &recent, &lags),
                 })
             }
             "/stats" => {
@@ -148,11 +171,19 @@ impl Console {
                     body: stats::document(&self.watched, &said).to_string(),
                 })
             }
+            "/groups" => {
+                let (said, _) = self.look();
+                Some(http::Answer {
+                    kind: "application/json",
+                    body: self.lags(&said).document(&self.watched).to_string(),
+                })
+            }
             "/" => Some(http::Answer {
                 kind: "text/plain; charset=utf-8",
                 body: format!(
                     "Millstream {}, node {} of cluster {}\n\
                      /metrics  for Prometheus\n\
+                     /groups   how far groups are behind\n\
                      /stats    for millstream stats\n",
                     env!("CARGO_PKG_VERSION"),
                     self.watched.node,
@@ -161,6 +192,11 @@ impl Console {
             }),
             _ => None,
         }
+    }
+
+    fn lags(&self, said: &[Said]) -> groups::Lags {
+        let mut times = self.times.lock().expect("nobody panics with it");
+        groups::gather(&self.watched, said, &mut times)
     }
 
     /// Asks the shards, and remembers.

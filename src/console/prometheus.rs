@@ -13,9 +13,15 @@
 //! - `errors` counts responses by their first error, in Kafka by each.
 //! - One thread reads, handles and answers, so all idle shares of Kafka's are that of the shards.
 //!
+//! Kafka gives no lag of groups over JMX. Names in `kafka_consumergroup_` are those of kafka_exporter, which
+//! people run beside it for that, and one more of that kind, `kafka_consumergroup_lag_seconds`. What of a
+//! group goes with a member's life stands apart, in `millstream_consumergroup_owner`, so that the lag's
+//! series outlive a rebalance.
+//!
 //! Names in `millstream_` are ours: the stages of each shard as real Prometheus histograms, and what its
 //! connections have moved. `process_` is what Prometheus' client libraries tell of a process.
 
+use super::groups::{Lags, PartitionLag};
 use super::window::Recent;
 use super::{Said, Watched};
 use crate::metrics::{Class, ClusterReport, LogReport, Report, Row, Snapshot, Traffic};
@@ -37,7 +43,7 @@ const QUANTILES: [(&str, f64); 6] = [
 const FETCH: i16 = 1;
 
 /// Everything that the shards have said.
-pub(super) fn text(watched: &Watched, said: &[Said], recent: &Recent) -> String {
+pub(super) fn text(watched: &Watched, said: &[Said], recent: &Recent, lags: &Lags) -> String {
     let mut text = Text::default();
     let reports: Vec<&Report> = said.iter().map(|said| &said.report).collect();
     topics(&mut text, &reports);
@@ -48,6 +54,7 @@ pub(super) fn text(watched: &Watched, said: &[Said], recent: &Recent) -> String 
         controller(&mut text, watched, &cluster, &reports);
     }
     logs(&mut text, &reports);
+    groups(&mut text, lags);
     shards(&mut text, said);
     process(&mut text);
     text.text
@@ -445,6 +452,105 @@ fn logs(text: &mut Text, reports: &[&Report]) {
             text.sample(&name, &labels, of(log));
         }
     }
+}
+
+// -- kafka_exporter's
+
+fn groups(text: &mut Text, lags: &Lags) {
+    type Of = fn(&PartitionLag) -> Option<f64>;
+    let by_partition: [(&str, &str, Of); 4] = [
+        (
+            "kafka_consumergroup_current_offset",
+            "The offset that a group has committed.",
+            |lag| Some(lag.at.offset.0 as f64),
+        ),
+        ("kafka_consumergroup_lag", "Records behind it.", |lag| {
+            Some(lag.records()? as f64)
+        }),
+        (
+            "kafka_consumergroup_lag_seconds",
+            "How long the first of them has been there, by its timestamp; 0 if there is none.",
+            |lag| Some(lag.behind_ms? as f64 / 1e3),
+        ),
+        (
+            "millstream_consumergroup_commit_timestamp_seconds",
+            "When it was committed, seconds since 1970.",
+            |lag| (lag.at.committed.0 >= 0).then_some(lag.at.committed.0 as f64 / 1e3),
+        ),
+    ];
+    for (name, help, of) in by_partition {
+        text.family(name, "gauge", help);
+        for (group, lag) in lags.partitions() {
+            if let Some(value) = of(lag) {
+                let partition = lag.at.partition.to_string();
+                let labels = [
+                    ("consumergroup", group),
+                    ("topic", &*lag.at.topic),
+                    ("partition", &partition),
+                ];
+                text.sample(name, &labels, value);
+            }
+        }
+    }
+    let sums: [(&str, &str, Of); 2] = [
+        (
+            "kafka_consumergroup_current_offset_sum",
+            "The offsets that a group has committed for a topic, added up.",
+            |lag| Some(lag.at.offset.0 as f64),
+        ),
+        (
+            "kafka_consumergroup_lag_sum",
+            "Records behind them.",
+            |lag| Some(lag.records()? as f64),
+        ),
+    ];
+    for (name, help, of) in sums {
+        text.family(name, "gauge", help);
+        let mut by_topic: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        for (group, lag) in lags.partitions() {
+            *by_topic.entry((group, &lag.at.topic)).or_default() += of(lag).unwrap_or(0.0);
+        }
+        for ((group, topic), sum) in by_topic {
+            text.sample(name, &[("consumergroup", group), ("topic", topic)], sum);
+        }
+    }
+    const MEMBERS: &str = "kafka_consumergroup_members";
+    text.family(MEMBERS, "gauge", "Members of a group.");
+    for (group, lag) in &lags.groups {
+        text.sample(MEMBERS, &[("consumergroup", group)], lag.members);
+    }
+    const STATE: &str = "millstream_consumergroup_state";
+    text.family(
+        STATE,
+        "gauge",
+        "The state that a group is in, and its type.",
+    );
+    for (group, lag) in &lags.groups {
+        let labels = [
+            ("consumergroup", &**group),
+            ("state", lag.state),
+            ("type", lag.kind),
+        ];
+        text.sample(STATE, &labels, 1);
+    }
+    const OWNER: &str = "millstream_consumergroup_owner";
+    text.family(OWNER, "gauge", "The member that consumes a partition.");
+    for (group, lag) in lags.partitions() {
+        if let Some(owner) = &lag.at.owner {
+            let partition = lag.at.partition.to_string();
+            let labels = [
+                ("consumergroup", group),
+                ("topic", &lag.at.topic),
+                ("partition", &partition),
+                ("consumer_id", &owner.member),
+                ("client_id", &owner.client_id),
+                ("host", &owner.client_host),
+            ];
+            text.sample(OWNER, &labels, 1);
+        }
+    }
+    let help = "Whether groups are left out here, for there are more than are shown.";
+    text.gauge("millstream_consumergroups_cut", help, u8::from(lags.is_cut));
 }
 
 // -- ours

@@ -1,7 +1,9 @@
 //! DescribeGroups, ListGroups and DeleteGroups.
 
 use super::call::{Call, Delete, Describe, Described, ListFilter, ListedGroup, Reply};
-use super::coordinator::{Coordinator, Group, Kind};
+use super::classic::CONSUMER;
+use super::coordinator::Coordinator;
+use super::kind::{Group, Kind};
 use super::records;
 use super::turn::Draft;
 use crate::types::{Now, ReturnTo};
@@ -15,7 +17,11 @@ impl Coordinator {
     pub(in crate::group) fn describe(&self, describe: &Describe) -> Described {
         match self.get(&describe.group).map(|group| &group.kind) {
             Some(Kind::Classic(classic)) => classic.describe(),
-            None => {
+            other => {
+                let why = match other {
+                    Some(_) => format!("Group {} is not a classic group.", describe.group),
+                    None => format!("Group {} not found.", describe.group),
+                };
                 let dead = Described {
                     state: DEAD,
                     ..Described::refused(ErrorCode::NONE)
@@ -23,7 +29,7 @@ impl Coordinator {
                 match describe.knows_group_id_not_found {
                     true => Described {
                         error: ErrorCode::GROUP_ID_NOT_FOUND,
-                        message: Some(format!("Group {} not found.", describe.group)),
+                        message: Some(why),
                         ..dead
                     },
                     false => dead,
@@ -62,8 +68,7 @@ impl Coordinator {
         let Some(group) = self.get(&delete.group) else {
             return draft.reply(caller, Reply::Deleted(ErrorCode::GROUP_ID_NOT_FOUND));
         };
-        let Kind::Classic(classic) = &group.kind;
-        if let Err(error) = classic.check_delete() {
+        if let Err(error) = group.kind.check_delete() {
             return draft.reply(caller, Reply::Deleted(error));
         }
         if self.forget_group(&delete.group, draft) {
@@ -89,17 +94,24 @@ impl Coordinator {
                 }
             }
         }
-        records::no_group(id).is_some_and(|record| draft.push(record))
+        group.end().is_some_and(|end| draft.push_all(end))
     }
 }
 
-fn listed(group: &Group) -> ListedGroup {
-    let Kind::Classic(classic) = &group.kind;
-    let protocol_type = classic.protocol_type();
+/// A group for a listing.
+pub(in crate::group) fn listed(group: &Group) -> ListedGroup {
+    let (protocol_type, state, kind) = match &group.kind {
+        Kind::Classic(classic) => {
+            let protocol_type = classic.protocol_type().cloned();
+            let protocol_type = protocol_type.unwrap_or_else(|| "".into());
+            (protocol_type, classic.state().name(), "classic")
+        }
+        Kind::Consumer(consumer) => (CONSUMER.into(), consumer.state(), "consumer"),
+    };
     ListedGroup {
         group: group.id.clone(),
-        protocol_type: protocol_type.cloned().unwrap_or_else(|| "".into()),
-        state: classic.state().name(),
-        kind: "classic",
+        protocol_type,
+        state,
+        kind,
     }
 }

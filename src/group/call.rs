@@ -7,8 +7,10 @@
 //! Join -> Joined        Sync -> Synced            Heartbeat -> Heartbeat      Leave -> Left
 //! Commit -> Committed   Fetch -> OffsetsFetched   DeleteOffsets -> OffsetsDeleted
 //! Describe -> Described Delete -> Deleted
+//! ConsumerHeartbeat -> ConsumerBeat      ConsumerDescribe -> ConsumerDescribed
 //! ```
 
+use super::partitions::Partitions;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex, TopicId};
 use crate::wire::ErrorCode;
 use bytes::Bytes;
@@ -35,6 +37,10 @@ pub enum Call {
     Describe(Describe),
     /// DeleteGroups, for one of its groups.
     Delete(Delete),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerHeartbeat),
+    /// ConsumerGroupDescribe, for one of its groups.
+    ConsumerDescribe(ConsumerDescribe),
 }
 
 /// JoinGroup.
@@ -224,6 +230,44 @@ pub struct Delete {
     pub group: String,
 }
 
+/// ConsumerGroupHeartbeat (KIP-848). What is none has not changed since the heartbeat before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerHeartbeat {
+    /// The group.
+    pub group: String,
+    /// The member's id, empty if it is to be given one.
+    pub member: String,
+    /// Its epoch: 0 joins, -1 leaves, -2 leaves for a while as a static member.
+    pub epoch: i32,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<String>,
+    /// Its rack.
+    pub rack: Option<String>,
+    /// How long it may take to give up partitions, ms.
+    pub rebalance_timeout_ms: Option<i32>,
+    /// The topics that it wants by name.
+    pub topics: Option<Vec<String>>,
+    /// The topics that it wants by a regular expression; empty: none.
+    pub regex: Option<String>,
+    /// The assignor that it votes for.
+    pub assignor: Option<String>,
+    /// The partitions that it owns.
+    pub owned: Option<Partitions>,
+    /// The request's client id, empty if it has none.
+    pub client_id: String,
+    /// The client's address as Kafka writes it: `/127.0.0.1`.
+    pub client_host: String,
+    /// Whether clients make their ids themselves (KIP-1082, version 1 on).
+    pub makes_its_id: bool,
+}
+
+/// ConsumerGroupDescribe, one group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerDescribe {
+    /// The group.
+    pub group: String,
+}
+
 /// The answer to a [`Call`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
@@ -245,6 +289,10 @@ pub enum Reply {
     Described(Described),
     /// To [`Call::Delete`].
     Deleted(ErrorCode),
+    /// To [`Call::ConsumerHeartbeat`].
+    ConsumerBeat(ConsumerBeat),
+    /// To [`Call::ConsumerDescribe`].
+    ConsumerDescribed(ConsumerDescribed),
 }
 
 /// The answer to a join.
@@ -410,6 +458,80 @@ pub struct DescribedMember {
     pub assignment: Bytes,
 }
 
+/// The answer to a heartbeat of a consumer group's member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerBeat {
+    /// `NONE`, or why nothing else is said.
+    pub error: ErrorCode,
+    /// What is wrong, for people.
+    pub message: Option<String>,
+    /// The member's id.
+    pub member: Option<Arc<str>>,
+    /// Its epoch from now on.
+    pub epoch: i32,
+    /// When its next heartbeat is due, ms; 0 for who leaves.
+    pub interval_ms: i32,
+    /// The partitions that it may use from now on; none: those that it has been told of.
+    pub assignment: Option<Partitions>,
+}
+
+/// A consumer group as ConsumerGroupDescribe tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerDescribed {
+    /// `NONE`, or why nothing else is said.
+    pub error: ErrorCode,
+    /// What is wrong, for people.
+    pub message: Option<String>,
+    /// Kafka's name of the state, empty where there is an error.
+    pub state: &'static str,
+    /// The group's epoch.
+    pub epoch: i32,
+    /// The group's epoch for which partitions were last assigned.
+    pub assignment_epoch: i32,
+    /// The assignor that would be used now.
+    pub assignor: &'static str,
+    /// Its members.
+    pub members: Vec<ConsumerDescribedMember>,
+}
+
+/// A member as ConsumerGroupDescribe tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsumerDescribedMember {
+    /// Its id.
+    pub member: Arc<str>,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<Arc<str>>,
+    /// Its rack.
+    pub rack: Option<Arc<str>>,
+    /// Its epoch.
+    pub epoch: i32,
+    /// The client id that it has said last.
+    pub client_id: Arc<str>,
+    /// Where it comes from.
+    pub client_host: Arc<str>,
+    /// The topics that it wants by name.
+    pub topics: Vec<Arc<str>>,
+    /// The topics that it wants by a regular expression, empty if it names none.
+    pub regex: Arc<str>,
+    /// What it may use.
+    pub assigned: Vec<DescribedTopic>,
+    /// What it is to have.
+    pub target: Vec<DescribedTopic>,
+    /// Whether it speaks the classic protocol.
+    pub is_classic: bool,
+}
+
+/// Partitions of a topic that exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DescribedTopic {
+    /// Its id.
+    pub id: TopicId,
+    /// Its name.
+    pub name: String,
+    /// The partitions.
+    pub partitions: Vec<PartitionIndex>,
+}
+
 /// Which groups a listing is to have. Letters' case does not matter.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ListFilter {
@@ -446,6 +568,8 @@ impl Call {
             Call::DeleteOffsets(call) => &call.group,
             Call::Describe(call) => &call.group,
             Call::Delete(call) => &call.group,
+            Call::ConsumerHeartbeat(call) => &call.group,
+            Call::ConsumerDescribe(call) => &call.group,
         }
     }
 
@@ -475,6 +599,10 @@ impl Call {
             }),
             Call::Describe(_) => Reply::Described(Described::refused(error)),
             Call::Delete(_) => Reply::Deleted(error),
+            Call::ConsumerHeartbeat(_) => Reply::ConsumerBeat(ConsumerBeat::refused(error, None)),
+            Call::ConsumerDescribe(_) => {
+                Reply::ConsumerDescribed(ConsumerDescribed::refused(error, None))
+            }
         }
     }
 }
@@ -505,6 +633,10 @@ impl Reply {
             }),
             Reply::Described(_) => Reply::Described(Described::refused(error)),
             Reply::Deleted(_) => Reply::Deleted(error),
+            Reply::ConsumerBeat(_) => Reply::ConsumerBeat(ConsumerBeat::refused(error, None)),
+            Reply::ConsumerDescribed(_) => {
+                Reply::ConsumerDescribed(ConsumerDescribed::refused(error, None))
+            }
         }
     }
 }
@@ -573,6 +705,35 @@ impl Described {
             state: "",
             protocol_type: "".into(),
             protocol: "".into(),
+            members: Vec::new(),
+        }
+    }
+}
+
+impl ConsumerBeat {
+    /// Nothing but an error.
+    pub fn refused(error: ErrorCode, message: Option<String>) -> ConsumerBeat {
+        ConsumerBeat {
+            error,
+            message,
+            member: None,
+            epoch: 0,
+            interval_ms: 0,
+            assignment: None,
+        }
+    }
+}
+
+impl ConsumerDescribed {
+    /// Nothing but an error.
+    pub fn refused(error: ErrorCode, message: Option<String>) -> ConsumerDescribed {
+        ConsumerDescribed {
+            error,
+            message,
+            state: "",
+            epoch: 0,
+            assignment_epoch: 0,
+            assignor: "",
             members: Vec::new(),
         }
     }

@@ -3,9 +3,9 @@
 //! calls whose records did not fit into one batch.
 
 use super::call::{Call, Reply};
-use super::classic::{Classic, State};
 use super::config::GroupConfig;
-use super::coordinator::{Context, Coordinator, Group, Kind};
+use super::coordinator::{Context, Coordinator};
+use super::kind::{Group, Kind};
 use super::offsets::Committed;
 use super::records;
 use super::timers::GroupNumber;
@@ -158,11 +158,10 @@ impl Coordinator {
 /// Writes the end of a group's offsets that have expired, and of the group if it has neither offsets nor
 /// members. Returns false if only a part of it fits.
 fn expire_group(group: &Group, now: Timestamp, config: &GroupConfig, draft: &mut Draft) -> bool {
-    let Kind::Classic(classic) = &group.kind;
     let mut all_expired = true;
     for (topic, partitions) in group.offsets.topics() {
         for (index, committed) in partitions {
-            if !has_expired(classic, topic, committed, now, config) {
+            if !has_expired(&group.kind, topic, committed, now, config) {
                 all_expired = false;
                 continue;
             }
@@ -177,10 +176,10 @@ fn expire_group(group: &Group, now: Timestamp, config: &GroupConfig, draft: &mut
         }
     }
     // Kafka takes the group from under who was given an id to join with, too.
-    let is_over = all_expired && classic.is_empty() && classic.roster().pending_len() == 0;
-    let record = is_over.then(|| records::no_group(&group.id)).flatten();
-    match record.filter(|record| draft.could_hold(record)) {
-        Some(record) => draft.push(record),
+    let is_over = all_expired && group.kind.is_deserted();
+    let end = is_over.then(|| group.end()).flatten();
+    match end.filter(|end| draft.could_hold_all(end)) {
+        Some(end) => draft.push_all(end),
         None => true,
     }
 }
@@ -188,20 +187,16 @@ fn expire_group(group: &Group, now: Timestamp, config: &GroupConfig, draft: &mut
 /// Whether an offset has expired (KIP-211): so long after it was committed, or, in a group that had
 /// members, so long after the last one left; and never while it may be read.
 fn has_expired(
-    classic: &Classic,
+    kind: &Kind,
     topic: &str,
     committed: &Committed,
     now: Timestamp,
     config: &GroupConfig,
 ) -> bool {
-    let since = match (classic.protocol_type(), classic.state()) {
-        (None, _) => committed.committed,
-        (Some(_), State::Empty) if classic.since() == Timestamp::NONE => committed.committed,
-        (Some(_), State::Empty) => classic.since(),
-        (Some(_), State::Stable { .. }) if classic.subscribed().is_some() => committed.committed,
-        (Some(_), _) => return false,
+    let Some(since) = kind.kept_for_nobody_since(committed.committed) else {
+        return false;
     };
-    if classic.may_read(topic) {
+    if kind.may_read(topic) {
         return false;
     }
     match committed.expires {

@@ -4,7 +4,8 @@ use super::call::{
     Call, Commit, CommitPartition, Committed, CommittedTopic, DeleteOffsets, FetchOffsets,
     FetchTopic, FetchedOffset, FetchedTopic, OffsetsDeleted, OffsetsFetched, Reply,
 };
-use super::coordinator::{Coordinator, Kind, Record};
+use super::coordinator::{Coordinator, Record};
+use super::kind::Kind;
 use super::offsets::{self, Offsets};
 use super::records;
 use super::turn::Draft;
@@ -66,9 +67,12 @@ impl Coordinator {
         draft: &mut Draft,
     ) -> Result<(), ErrorCode> {
         match self.find(&commit.group) {
-            Some(number) => self.turn(number, now, draft, |kind, turn| match kind {
-                Kind::Classic(classic) => classic.check_commit(commit, turn),
-            }),
+            Some(number) => match &self.groups[&number].kind {
+                Kind::Consumer(consumer) => consumer.check_commit(commit),
+                Kind::Classic(_) => self.turn(number, now, draft, |classic, turn| {
+                    classic.check_commit(commit, turn)
+                }),
+            },
             // The commit makes a group that only keeps offsets.
             None if commit.generation < 0 => Ok(()),
             None if commit.knows_member_epochs => Err(ErrorCode::GROUP_ID_NOT_FOUND),
@@ -78,7 +82,16 @@ impl Coordinator {
 
     /// OffsetFetch. Of a group that does not exist, nothing is committed.
     pub(in crate::group) fn fetch(&self, fetch: FetchOffsets) -> OffsetsFetched {
-        let offsets = self.get(&fetch.group).map(|group| &group.offsets);
+        let group = self.get(&fetch.group);
+        if let Some(Kind::Consumer(consumer)) = group.map(|group| &group.kind)
+            && let Err(error) = consumer.check_fetch(&fetch)
+        {
+            return OffsetsFetched {
+                error,
+                topics: Vec::new(),
+            };
+        }
+        let offsets = group.map(|group| &group.offsets);
         let topics = match fetch.topics {
             Some(topics) => topics
                 .into_iter()
@@ -109,13 +122,12 @@ impl Coordinator {
         let Some(group) = self.get(&delete.group) else {
             return draft.reply(caller, refused(ErrorCode::GROUP_ID_NOT_FOUND));
         };
-        let Kind::Classic(classic) = &group.kind;
-        if let Err(error) = classic.check_delete_offsets() {
+        if let Err(error) = group.kind.check_delete_offsets() {
             return draft.reply(caller, refused(error));
         }
         let mut topics = Vec::with_capacity(delete.topics.len());
         for (topic, partitions) in &delete.topics {
-            if classic.may_read(topic) {
+            if group.kind.may_read(topic) {
                 let error = ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC;
                 let partitions = partitions.iter().map(|index| (*index, error));
                 topics.push((topic.clone(), partitions.collect()));

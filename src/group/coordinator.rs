@@ -2,15 +2,17 @@
 
 use super::call::{Call, Join, Joined, Left, LeftMember, ListFilter, ListedGroup, Reply, Synced};
 use super::chores::Chores;
-use super::classic::{Classic, NewMember, Waiting};
+use super::classic::{Classic, NewMember, Waiting, distinct};
 use super::config::GroupConfig;
+use super::consumer::{ConsumerEntry, TopicHashes};
+use super::kind::{Group, Kind};
 use super::offsets::Offsets;
 use super::records::{self, Entry};
-use super::timers::{GroupNumber, Numbers, Timers};
+use super::timers::{GroupNumber, Numbers, Timer, Timers};
 use super::turn::{Draft, Turn};
 use crate::limits::{GROUP_TIMERS_PER_TURN, GROUP_TURN_PAUSE_US};
 use crate::metadata::Image;
-use crate::types::{Now, ReturnTo, Timestamp};
+use crate::types::{Now, Offset, ReturnTo, Timestamp};
 use crate::wire::ErrorCode;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +24,8 @@ pub struct Context<'a> {
     pub now: Now,
     /// The cluster.
     pub image: &'a Image,
+    /// The offset of the last metadata record that the image has taken in.
+    pub image_offset: Offset,
     /// 16 random bytes at each call, for members' ids.
     pub random: &'a mut dyn FnMut() -> [u8; 16],
 }
@@ -65,21 +69,6 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A group and what it has committed, which outlives a change of its kind.
-#[derive(Debug)]
-pub(in crate::group) struct Group {
-    pub(in crate::group) id: Arc<str>,
-    pub(in crate::group) kind: Kind,
-    pub(in crate::group) offsets: Offsets,
-}
-
-/// By which protocol the group's members, if it has any, are coordinated.
-#[derive(Debug)]
-pub(in crate::group) enum Kind {
-    /// Their leader assigns. A group that only keeps offsets is of this kind, too.
-    Classic(Classic),
-}
-
 /// All groups of one partition of `__consumer_offsets`. The log is loaded before anything is asked.
 #[derive(Debug)]
 pub struct Coordinator {
@@ -89,6 +78,7 @@ pub struct Coordinator {
     pub(in crate::group) timers: Timers,
     pub(in crate::group) numbers: Numbers,
     pub(in crate::group) chores: Chores,
+    pub(in crate::group) hashes: TopicHashes,
     /// Others have their turns until then, µs on the monotonic clock.
     rest_until_us: u64,
 }
@@ -103,6 +93,7 @@ impl Coordinator {
             timers: Timers::default(),
             numbers: Numbers::default(),
             chores: Chores::default(),
+            hashes: TopicHashes::default(),
             rest_until_us: 0,
         }
     }
@@ -123,8 +114,79 @@ impl Coordinator {
         _timestamp: Timestamp,
     ) -> Result<(), Fault> {
         let entry = records::decode(key, value)?;
+        if let Entry::Consumer { group, entry } = &entry {
+            self.check_entry(group, entry)?;
+        }
         self.take_in(entry);
         Ok(())
+    }
+
+    /// Whether a record of a consumer group fits what is known.
+    fn check_entry(&self, group: &str, entry: &ConsumerEntry) -> Result<(), Fault> {
+        let damaged = |why: String| Err(Fault::Malformed(why));
+        match self.get(group).map(|group| &group.kind) {
+            Some(Kind::Classic(classic)) if !classic.only_keeps_offsets() => match entry {
+                entry if entry.is_tombstone() => Ok(()),
+                _ => damaged(format!(
+                    "{group} is a consumer group, and a classic group, too"
+                )),
+            },
+            Some(Kind::Consumer(consumer)) => match entry {
+                ConsumerEntry::Current(id, Some(current)) if consumer.contradicts(id, current) => {
+                    damaged(format!("{id} of {group} has what another member has"))
+                }
+                _ => Ok(()),
+            },
+            Some(Kind::Classic(_)) | None => Ok(()),
+        }
+    }
+
+    /// Takes in what a record says of a consumer group.
+    fn take_in_consumer(&mut self, group: &str, entry: ConsumerEntry) {
+        if entry == ConsumerEntry::Epoch(None) {
+            if let Some(number) = self.find(group)
+                && matches!(self.groups[&number].kind, Kind::Consumer(_))
+            {
+                self.end_group(number);
+            }
+            return;
+        }
+        if entry.is_tombstone()
+            && !matches!(
+                self.get(group).map(|group| &group.kind),
+                Some(Kind::Consumer(_))
+            )
+        {
+            return;
+        }
+        let number = self.find_or_make(group);
+        let Some(group) = self.groups.get_mut(&number) else {
+            return;
+        };
+        if let Kind::Classic(_) = group.kind {
+            group.kind = Kind::Consumer(Box::default());
+        }
+        let Kind::Consumer(consumer) = &mut group.kind else {
+            return;
+        };
+        if let Some(member) = consumer.apply(entry, &mut self.numbers) {
+            for timer in Timer::of_member(member) {
+                self.timers.cancel(number, timer);
+            }
+        }
+    }
+
+    /// The group is gone, but for its offsets, if it has any.
+    fn end_group(&mut self, number: GroupNumber) {
+        self.timers.cancel_group(number);
+        let group = self.group_mut(number);
+        if group.offsets.is_empty() {
+            let id = group.id.clone();
+            self.groups.remove(&number);
+            self.by_id.remove(&id);
+        } else {
+            group.kind = Kind::keeping_offsets();
+        }
     }
 
     fn take_in(&mut self, entry: Entry) {
@@ -155,19 +217,13 @@ impl Coordinator {
                 group,
                 stored: None,
             } => {
-                let Some(number) = self.find(&group) else {
-                    return;
-                };
-                self.timers.cancel_group(number);
-                let group = self.group_mut(number);
-                if group.offsets.is_empty() {
-                    let id = group.id.clone();
-                    self.groups.remove(&number);
-                    self.by_id.remove(&id);
-                } else {
-                    group.kind = Kind::Classic(Classic::new(Timestamp::NONE));
+                if let Some(number) = self.find(&group)
+                    && matches!(self.groups[&number].kind, Kind::Classic(_))
+                {
+                    self.end_group(number);
                 }
             }
+            Entry::Consumer { group, entry } => self.take_in_consumer(&group, entry),
             Entry::Group {
                 group,
                 stored: Some(stored),
@@ -175,20 +231,26 @@ impl Coordinator {
                 let classic = Classic::restore(stored, &mut self.numbers);
                 let number = self.find_or_make(&group);
                 self.timers.cancel_group(number);
-                self.group_mut(number).kind = Kind::Classic(classic);
+                self.group_mut(number).kind = Kind::Classic(Box::new(classic));
             }
         }
     }
 
     /// The log is loaded: members have their sessions from now on. What it returns is appended like any
     /// other step.
-    pub fn loaded(&mut self, now: Now) -> Step {
+    pub fn loaded(&mut self, context: &mut Context<'_>) -> Step {
+        let now = context.now;
         let mut draft = Draft::new(&self.config);
         let numbers: Vec<GroupNumber> = self.groups.keys().copied().collect();
         for number in numbers {
-            self.turn(number, now, &mut draft, |kind, turn| match kind {
-                Kind::Classic(classic) => classic.loaded(turn),
-            });
+            match self.groups[&number].kind {
+                Kind::Classic(_) => {
+                    self.turn(number, now, &mut draft, |classic, turn| {
+                        classic.loaded(turn)
+                    });
+                }
+                Kind::Consumer(_) => self.consumer_loaded(context, number),
+            }
         }
         self.chores.begin(now, &self.config);
         self.finish(draft)
@@ -211,37 +273,49 @@ impl Coordinator {
         let now = context.now;
         let may_be_without_id = matches!(
             call,
-            Call::Commit(_) | Call::Fetch(_) | Call::Describe(_) | Call::Delete(_)
+            Call::Commit(_)
+                | Call::Fetch(_)
+                | Call::Describe(_)
+                | Call::Delete(_)
+                | Call::ConsumerHeartbeat(_)
         );
         if call.group().is_empty() && !may_be_without_id {
             return draft.reply(caller, call.refuse(ErrorCode::INVALID_GROUP_ID));
         }
-        let number = self.find(call.group());
         match call {
             Call::Join(join) => self.join(context, caller, join, draft),
-            Call::Sync(sync) => match number {
-                Some(number) => self.turn(number, now, draft, |kind, turn| match kind {
-                    Kind::Classic(classic) => classic.sync(caller, &sync, turn),
+            Call::Sync(sync) => match self.addressed(&sync.group) {
+                Addressed::Classic(number) => self.turn(number, now, draft, |classic, turn| {
+                    classic.sync(caller, &sync, turn);
                 }),
-                None => {
+                Addressed::Consumer(number) => {
+                    let synced = self.sync_consumer(context, &sync, number);
+                    draft.reply(caller, Reply::Synced(synced));
+                }
+                Addressed::Nobody => {
                     let refused = Synced::refused(ErrorCode::UNKNOWN_MEMBER_ID);
                     draft.reply(caller, Reply::Synced(refused));
                 }
             },
             Call::Heartbeat(heartbeat) => {
-                let error = number.map_or(ErrorCode::UNKNOWN_MEMBER_ID, |number| {
-                    self.turn(number, now, draft, |kind, turn| match kind {
-                        Kind::Classic(classic) => classic.heartbeat(&heartbeat, turn),
-                    })
-                });
+                let error = match self.addressed(&heartbeat.group) {
+                    Addressed::Classic(number) => self.turn(number, now, draft, |classic, turn| {
+                        classic.heartbeat(&heartbeat, turn)
+                    }),
+                    Addressed::Consumer(number) => self.beat_consumer(now, &heartbeat, number),
+                    Addressed::Nobody => ErrorCode::UNKNOWN_MEMBER_ID,
+                };
                 draft.reply(caller, Reply::Heartbeat(error));
             }
             Call::Leave(leave) => {
-                let left = match number {
-                    Some(number) => self.turn(number, now, draft, |kind, turn| match kind {
-                        Kind::Classic(classic) => classic.leave(leave, turn),
+                let left = match self.addressed(&leave.group) {
+                    Addressed::Classic(number) => self.turn(number, now, draft, |classic, turn| {
+                        classic.leave(leave, turn)
                     }),
-                    None => {
+                    Addressed::Consumer(number) => {
+                        self.leave_consumer(context, leave, number, draft)
+                    }
+                    Addressed::Nobody => {
                         let members = leave.members.into_iter().map(|leaving| LeftMember {
                             member: leaving.member,
                             instance: leaving.instance,
@@ -269,10 +343,30 @@ impl Coordinator {
                 draft.reply(caller, Reply::Described(described));
             }
             Call::Delete(delete) => self.delete(now, caller, delete, draft),
+            Call::ConsumerHeartbeat(beat) => self.consumer_heartbeat(context, caller, beat, draft),
+            Call::ConsumerDescribe(describe) => {
+                let described = self.describe_consumer(context.image, &describe);
+                draft.reply(caller, Reply::ConsumerDescribed(described));
+            }
+        }
+    }
+
+    /// Who handles calls of the classic protocol to that group.
+    fn addressed(&self, group: &str) -> Addressed {
+        let Some(number) = self.find(group) else {
+            return Addressed::Nobody;
+        };
+        match self.groups[&number].kind {
+            Kind::Classic(_) => Addressed::Classic(number),
+            Kind::Consumer(_) => Addressed::Consumer(number),
         }
     }
 
     fn join(&mut self, context: &mut Context<'_>, caller: ReturnTo, join: Join, draft: &mut Draft) {
+        let join = Join {
+            protocols: distinct(join.protocols),
+            ..join
+        };
         let refuse = |error, draft: &mut Draft| {
             let refused = Joined::refused(error, &join.member);
             draft.reply(caller, Reply::Joined(refused));
@@ -281,12 +375,22 @@ impl Coordinator {
         if !allowed.contains(&join.session_timeout_ms) {
             return refuse(ErrorCode::INVALID_SESSION_TIMEOUT, draft);
         }
-        let number = match self.find(&join.group) {
-            Some(number) => number,
-            None if !join.member.is_empty() => {
+        let addressed = match self.addressed(&join.group) {
+            // One without members becomes a classic group.
+            Addressed::Consumer(number) if self.groups[&number].kind.is_empty() => {
+                Addressed::Nobody
+            }
+            addressed => addressed,
+        };
+        let number = match addressed {
+            Addressed::Classic(number) => number,
+            Addressed::Consumer(number) => {
+                return self.join_consumer(context, caller, join, number, draft);
+            }
+            Addressed::Nobody if !join.member.is_empty() => {
                 return refuse(ErrorCode::UNKNOWN_MEMBER_ID, draft);
             }
-            None => match self.found(context.now, &join, draft) {
+            Addressed::Nobody => match self.found(context.now, &join, draft) {
                 Ok(number) => number,
                 Err(error) => return refuse(error, draft),
             },
@@ -295,15 +399,19 @@ impl Coordinator {
             true => Some(NewMember::new(&join, (context.random)())),
             false => None,
         };
-        self.turn(number, context.now, draft, |kind, turn| match kind {
-            Kind::Classic(classic) => match new_member {
+        self.turn(
+            number,
+            context.now,
+            draft,
+            |classic, turn| match new_member {
                 Some(id) => classic.join_new(caller, join, id, turn),
                 None => classic.join_known(caller, join, turn),
             },
-        });
+        );
     }
 
-    /// Makes the group that a first member joins. Its record says that it is there: a client to which an
+    /// Makes the group that a first member joins, in the place of a consumer group without members if
+    /// there is one. Its record says that it is there: a client to which an
     /// id was given counts on it.
     fn found(
         &mut self,
@@ -315,12 +423,18 @@ impl Coordinator {
         if !classic.supports(&join.protocol_type, &join.protocols) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
-        let record = records::group(&join.group, &classic.store());
-        if !record.is_some_and(|record| draft.push(record)) {
-            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        let too_long = ErrorCode::UNKNOWN_SERVER_ERROR;
+        let mut written = match self.get(&join.group) {
+            Some(group) => group.end().ok_or(too_long)?,
+            None => Vec::new(),
+        };
+        written.push(records::group(&join.group, &classic.store()).ok_or(too_long)?);
+        if !draft.push_all(written) {
+            return Err(too_long);
         }
+        self.settle(draft);
         let number = self.find_or_make(&join.group);
-        self.group_mut(number).kind = Kind::Classic(classic);
+        self.group_mut(number).kind = Kind::Classic(Box::new(classic));
         Ok(number)
     }
 
@@ -344,10 +458,16 @@ impl Coordinator {
                 break;
             };
             handled += 1;
-            if self.groups.contains_key(&number) {
-                self.turn(number, now, &mut draft, |kind, turn| match kind {
-                    Kind::Classic(classic) => classic.due(timer, turn),
-                });
+            match self.groups.get(&number).map(|group| &group.kind) {
+                Some(Kind::Classic(_)) => {
+                    self.turn(number, now, &mut draft, |classic, turn| {
+                        classic.due(timer, turn)
+                    });
+                }
+                Some(Kind::Consumer(_)) => {
+                    self.consumer_due(context, number, timer, &mut draft);
+                }
+                None => {}
             }
         }
         if !draft.is_well_filled() {
@@ -365,9 +485,17 @@ impl Coordinator {
     /// this step, in later ones.
     pub fn topics_deleted(&mut self, context: &mut Context<'_>, topics: &[String]) -> Step {
         let mut draft = Draft::new(&self.config);
+        self.hashes.change(None);
         self.doom(topics);
         self.forget_doomed(context.now, &mut draft);
         self.finish(draft)
+    }
+
+    /// Topics have come, or have got partitions or replicas; with `created`, new ones are among them.
+    /// Consumer groups look at it in their members' next heartbeats.
+    pub fn topics_changed(&mut self, context: &Context<'_>, created: bool) {
+        let offset = created.then_some(context.image_offset.0);
+        self.hashes.change(offset);
     }
 
     /// Gives the partition up: everyone who waits is answered, and nothing is left.
@@ -375,7 +503,9 @@ impl Coordinator {
         let error = ErrorCode::NOT_COORDINATOR;
         let mut replies = Vec::new();
         for group in self.groups.values_mut() {
-            let Kind::Classic(classic) = &mut group.kind;
+            let Kind::Classic(classic) = &mut group.kind else {
+                continue;
+            };
             let answers = classic.take_waiting().into_iter();
             replies.extend(answers.map(|waiting| match waiting {
                 Waiting::Join(caller, member) => {
@@ -404,12 +534,12 @@ impl Coordinator {
         self.groups.get(&self.find(id)?)
     }
 
-    fn group_mut(&mut self, number: GroupNumber) -> &mut Group {
+    pub(in crate::group) fn group_mut(&mut self, number: GroupNumber) -> &mut Group {
         let group = self.groups.get_mut(&number);
         group.expect("a number from by_id")
     }
 
-    fn find_or_make(&mut self, id: &str) -> GroupNumber {
+    pub(in crate::group) fn find_or_make(&mut self, id: &str) -> GroupNumber {
         if let Some(number) = self.find(id) {
             return number;
         }
@@ -418,20 +548,20 @@ impl Coordinator {
         self.by_id.insert(id.clone(), number);
         let group = Group {
             id,
-            kind: Kind::Classic(Classic::new(Timestamp::NONE)),
+            kind: Kind::keeping_offsets(),
             offsets: Offsets::default(),
         };
         self.groups.insert(number, group);
         number
     }
 
-    /// The group of that number has its turn.
+    /// The classic group of that number has its turn.
     pub(in crate::group) fn turn<R>(
         &mut self,
         number: GroupNumber,
         now: Now,
         draft: &mut Draft,
-        act: impl FnOnce(&mut Kind, &mut Turn<'_>) -> R,
+        act: impl FnOnce(&mut Classic, &mut Turn<'_>) -> R,
     ) -> R {
         let group = self.groups.get_mut(&number).expect("a group that is here");
         let mut turn = Turn {
@@ -443,21 +573,34 @@ impl Coordinator {
             numbers: &mut self.numbers,
             draft,
         };
-        act(&mut group.kind, &mut turn)
+        match &mut group.kind {
+            Kind::Classic(classic) => act(classic, &mut turn),
+            Kind::Consumer(_) => unreachable!("a turn of a classic group"),
+        }
     }
 
-    /// What a step writes takes effect as it will when it is loaded. A group itself is already what its
-    /// record tells, and more, which debug builds hold when it is written.
-    fn finish(&mut self, draft: Draft) -> Step {
-        let step = draft.finish();
-        let changes = step
-            .records
-            .iter()
-            .filter(|record| !records::tells_group(record));
-        for record in changes {
+    /// What was written since the last time takes effect as it will when it is loaded. A classic group is
+    /// already what its record tells, and more, which debug builds hold when it is written.
+    pub(in crate::group) fn settle(&mut self, draft: &mut Draft) {
+        let written = draft.settle().iter();
+        for record in written.filter(|record| !records::tells_group(record)) {
             let entry = records::decode(&record.key, record.value.as_deref());
             self.take_in(entry.expect("what was written can be read"));
         }
-        step
     }
+
+    fn finish(&mut self, mut draft: Draft) -> Step {
+        self.settle(&mut draft);
+        draft.finish()
+    }
+}
+
+/// Who handles a call of the classic protocol.
+enum Addressed {
+    /// A classic group.
+    Classic(GroupNumber),
+    /// A consumer group.
+    Consumer(GroupNumber),
+    /// There is no such group.
+    Nobody,
 }

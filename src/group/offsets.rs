@@ -2,6 +2,7 @@
 
 use crate::types::{LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A committed offset.
@@ -92,6 +93,23 @@ impl Offsets {
                 topic,
                 partitions.map(|(index, kept)| (*index, &kept.committed)),
             )
+        })
+    }
+
+    /// The offsets behind that one, by topic and partition; all of them behind none.
+    pub(in crate::group) fn behind<'a>(
+        &'a self,
+        last: Option<&'a (Arc<str>, PartitionIndex)>,
+    ) -> impl Iterator<Item = (&'a Arc<str>, PartitionIndex, &'a Committed)> {
+        let from = last.map_or(Bound::Unbounded, |(topic, _)| Bound::Included(&**topic));
+        let topics = self.topics.range::<str, _>((from, Bound::Unbounded));
+        topics.flat_map(move |(topic, partitions)| {
+            let from = match last {
+                Some((begun, index)) if begun == topic => Bound::Excluded(*index),
+                _ => Bound::Unbounded,
+            };
+            let partitions = partitions.range((from, Bound::Unbounded));
+            partitions.map(move |(index, kept)| (topic, *index, &kept.committed))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Between the room's own data and the records of `__consumer_offsets`. What is written is what Kafka
 //! 4.2 writes; what is read is whatever Kafka has written so far.
 
+use super::consumer::{self, ConsumerEntry};
 use super::coordinator::{Fault, Record};
 use super::offsets::Committed;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex, Timestamp};
@@ -29,6 +30,8 @@ pub(in crate::group) enum Entry {
         group: String,
         stored: Option<StoredGroup>,
     },
+    /// Something of a consumer group.
+    Consumer { group: String, entry: ConsumerEntry },
 }
 
 /// A classic group, as far as it is durable: stable, or without members.
@@ -134,7 +137,13 @@ fn offset_key<'a>(
     }
 }
 
-fn encode(record: &GroupRecord<'_>) -> Option<Record> {
+/// The records of a consumer group that say so, unless something in them is too long for its format.
+pub(in crate::group) fn consumer(group: &str, entries: &[ConsumerEntry]) -> Option<Vec<Record>> {
+    let records = entries.iter().map(|entry| consumer::record(group, entry));
+    records.collect()
+}
+
+pub(in crate::group) fn encode(record: &GroupRecord<'_>) -> Option<Record> {
     let (key, value) = record.encode().ok()?;
     Some(Record {
         key: key.into(),
@@ -184,33 +193,12 @@ pub(in crate::group) fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Entry
             group: key.group_id.into_owned(),
             stored: value.map(stored).transpose()?,
         }),
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupMetadata(..)) => {
-            not_served("ConsumerGroupMetadata")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupPartitionMetadata(..)) => {
-            not_served("ConsumerGroupPartitionMetadata")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupMemberMetadata(..)) => {
-            not_served("ConsumerGroupMemberMetadata")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupTargetAssignmentMetadata(..)) => {
-            not_served("ConsumerGroupTargetAssignmentMetadata")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupTargetAssignmentMember(..)) => {
-            not_served("ConsumerGroupTargetAssignmentMember")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupCurrentMemberAssignment(..)) => {
-            not_served("ConsumerGroupCurrentMemberAssignment")
-        }
-        GroupLogRecord::Known(GroupRecord::ConsumerGroupRegularExpression(..)) => {
-            not_served("ConsumerGroupRegularExpression")
-        }
-        GroupLogRecord::Unknown(kind) => not_served(format!("type {kind}")),
+        GroupLogRecord::Known(record) => match consumer::entry(record)? {
+            Some((group, entry)) => Ok(Entry::Consumer { group, entry }),
+            None => unreachable!("a record of another kind is read above"),
+        },
+        GroupLogRecord::Unknown(kind) => Err(Fault::NotServed(format!("type {kind}"))),
     }
-}
-
-fn not_served(name: impl Into<String>) -> Result<Entry, Fault> {
-    Err(Fault::NotServed(name.into()))
 }
 
 fn stored(value: GroupMetadataValue<'_>) -> Result<StoredGroup, Fault> {

@@ -17,6 +17,11 @@ pub(in crate::group) struct MemberNumber(pub u64);
 pub(in crate::group) struct Numbers(u64);
 
 impl Numbers {
+    /// Numbers for what is only planned: no coordinator comes so far.
+    pub(in crate::group) fn apart() -> Numbers {
+        Numbers(u64::MAX / 2)
+    }
+
     pub(in crate::group) fn group(&mut self) -> GroupNumber {
         GroupNumber(self.next())
     }
@@ -41,6 +46,26 @@ pub(in crate::group) enum Timer {
     Syncs,
     /// The member was silent for too long.
     Session(MemberNumber),
+    /// The member of a consumer group has not given up partitions in time.
+    Revocation(MemberNumber),
+    /// The member of a consumer group that speaks the classic protocol has not joined again in time.
+    Rejoin(MemberNumber),
+    /// The member of a consumer group that speaks the classic protocol has joined and not synced.
+    Resync(MemberNumber),
+    /// Regular expressions are to be looked up.
+    Lookup,
+}
+
+impl Timer {
+    /// All timers of a member.
+    pub(in crate::group) fn of_member(member: MemberNumber) -> [Timer; 4] {
+        [
+            Timer::Session(member),
+            Timer::Revocation(member),
+            Timer::Rejoin(member),
+            Timer::Resync(member),
+        ]
+    }
 }
 
 /// All timers of a coordinator. Each group has at most one of each kind per member.
@@ -60,6 +85,11 @@ impl Timers {
         }
         self.queue.insert((due_us, group, timer));
         debug_assert_eq!(self.queue.len(), self.due.len());
+    }
+
+    /// Whether a timer is set.
+    pub(in crate::group) fn is_set(&self, group: GroupNumber, timer: Timer) -> bool {
+        self.due.contains_key(&(group, timer))
     }
 
     /// Forgets a timer, if it is set.

@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// A [`Step`] in the making. Its records never outgrow a batch.
 pub(in crate::group) struct Draft {
     step: Step,
+    /// How many of the records are taken in.
+    settled: usize,
     bytes: usize,
     bytes_max: usize,
 }
@@ -22,6 +24,7 @@ impl Draft {
     pub(in crate::group) fn new(config: &GroupConfig) -> Draft {
         Draft {
             step: Step::default(),
+            settled: 0,
             bytes: HEADER_BYTES,
             bytes_max: config.batch_bytes_max,
         }
@@ -46,6 +49,17 @@ impl Draft {
     /// Whether a record would fit into a batch of its own.
     pub(in crate::group) fn could_hold(&self, record: &Record) -> bool {
         HEADER_BYTES + size(record) <= self.bytes_max
+    }
+
+    /// The records that are not taken in yet, which they are from now on.
+    pub(in crate::group) fn settle(&mut self) -> &[Record] {
+        let from = std::mem::replace(&mut self.settled, self.step.records.len());
+        &self.step.records[from..]
+    }
+
+    /// Whether these records would fit into a batch of their own.
+    pub(in crate::group) fn could_hold_all(&self, records: &[Record]) -> bool {
+        HEADER_BYTES + records.iter().map(size).sum::<usize>() <= self.bytes_max
     }
 
     /// Whether there are any records.

@@ -60,6 +60,8 @@ pub trait Disk: Send + Sync {
     fn truncate(&self, file: &File, length: u64) -> Result<()>;
     /// fallocate(2) with KEEP_SIZE: blocks up to `length` are reserved, the file does not grow.
     fn allocate(&self, file: &File, length: u64) -> Result<()>;
+    /// futimens(2): the file counts as last modified then, in milliseconds since the Unix epoch.
+    fn set_modified(&self, file: &File, modified_ms: i64) -> Result<()>;
     /// fdatasync(2). An error is final: the kernel may have dropped the dirty pages, so a second
     /// call that succeeds means nothing.
     fn sync(&self, file: &File) -> Result<()>;

@@ -233,9 +233,10 @@ impl Log {
     pub fn time_lookup(&self, target: TimeTarget, isolation: Isolation) -> Option<TimeLookup> {
         let (segment, at_or_after, first) = match target {
             TimeTarget::AtOrAfter(time) => {
+                // One that compaction has emptied has nothing to be found; Kafka judges it by its file's time.
                 let segment = self
                     .segments()
-                    .find(|segment| segment.largest_timestamp() >= time)?;
+                    .find(|segment| segment.size > 0 && segment.largest_timestamp() >= time)?;
                 (segment, time, None)
             }
             TimeTarget::Largest => {

@@ -81,7 +81,9 @@ pub struct Log {
     flushed: Offset,
     sole_replica: bool,
     /// Segments below have been compacted.
-    cleaned: Offset,
+    pub(super) cleaned: Offset,
+    /// Segments below may hold batches without records.
+    pub(super) emptied_below: Offset,
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
     /// The transactions that were aborted, by their markers: 32 bytes each, while their batches and the
@@ -227,6 +229,7 @@ impl Log {
             flushed: log_end,
             sole_replica: true,
             cleaned: Offset(0),
+            emptied_below: Offset(0),
             epochs,
             producers,
             aborted,
@@ -603,16 +606,6 @@ impl Log {
         if sole {
             self.set_high_watermark(self.log_end);
         }
-    }
-
-    /// The segments before this offset have been compacted, as `cleaner-offset-checkpoint` says.
-    pub fn set_cleaned(&mut self, offset: Offset) {
-        self.cleaned = offset;
-    }
-
-    /// Whether there may be batches without records in a segment: see [`sift`](super::sift).
-    pub fn may_hold_emptied(&self, segment: Offset) -> bool {
-        segment < self.cleaned
     }
 
     /// Every in-sync replica has what is below `offset`; bounded to the log. The watermark does not

@@ -6,6 +6,7 @@
 //! abandon   the append failed: everything staged is forgotten
 //! roll      the active segment is sealed, the next begins
 //! locate    an offset -> segment and position, from memory, or what has to be read to know
+//! compact   of each key the newest record stays: rules, and the swap of segments
 //! load      files -> a log, after a clean stop or a crash
 //! ```
 //!
@@ -17,6 +18,7 @@
 
 mod aborted;
 mod checkpoint;
+mod compaction;
 mod epochs;
 mod index;
 mod lookup;
@@ -34,6 +36,10 @@ pub use checkpoint::{
     OffsetCheckpoint, offsets_text, parse_offsets, parse_partition_metadata,
     partition_metadata_text,
 };
+pub use compaction::{
+    Cleaner, CompactionPlan, CompactionRules, CompactionSource, Fate, OffsetMap, Replacement,
+    Rewriting, Stretch, TakeBatch, Unreadable, each_batch,
+};
 pub use epochs::{EpochStart, Epochs};
 pub use index::{
     OFFSET_ENTRY_BYTES, OffsetEntry, OffsetIndex, TIME_ENTRY_BYTES, TimeEntry, TimeIndex,
@@ -41,13 +47,14 @@ pub use index::{
 pub use lookup::{Isolation, Located, ScanStep, Slice, scan_headers};
 pub use machine::{Completed, Log, LogConfig, Refused, Sealed, Staged};
 pub use names::{
-    FileKind, Stage, TidyPlan, file_name, parse_file_name, plan_tidy, swaps_to_finish,
+    FileKind, Stage, TidyPlan, file_name, parse_file_name, plan_tidy, staged_file_name,
+    swaps_to_finish,
 };
 pub use producers::ProducerState;
 pub use recovery::{Fault, Files, Found, LoadError, Loaded, Rebuilt, SegmentFiles, load};
 pub use scan::{Sifted, Source, next_offset, sift};
 pub use segment::Segment;
-pub use time::{TimeFound, TimeLookup, TimeTarget};
+pub use time::{TimeFound, TimeLookup, TimeTarget, time_at};
 
 #[cfg(test)]
 mod tests;

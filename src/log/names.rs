@@ -56,6 +56,12 @@ pub fn file_name(base: Offset, kind: FileKind) -> String {
     format!("{:020}{suffix}", base.0)
 }
 
+/// The name of a file at some stage.
+pub fn staged_file_name(base: Offset, kind: FileKind, stage: Stage) -> String {
+    let suffix = STAGES.iter().find(|(of, _)| *of == stage);
+    file_name(base, kind) + suffix.map_or("", |(_, suffix)| suffix)
+}
+
 /// What a name says; `None` if it is not one of a segment's files.
 pub fn parse_file_name(name: &str) -> Option<(Offset, FileKind, Stage)> {
     let (name, stage) = STAGES

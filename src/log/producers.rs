@@ -65,6 +65,15 @@ pub struct ProducerState {
     pub open_since: Option<Offset>,
 }
 
+/// What a log holds of a producer that is to be had nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LastRecord {
+    /// The last offset of its last batch, if it has sent one in its epoch.
+    pub(crate) data: Option<Offset>,
+    /// Its epoch.
+    pub(crate) epoch: ProducerEpoch,
+}
+
 /// Why a batch of an idempotent producer is not appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Objection {
@@ -336,6 +345,20 @@ impl Producers {
                 timestamp: producer.timestamp,
                 coordinator_epoch: producer.coordinator_epoch,
                 open_since: producer.open_since,
+            })
+            .collect()
+    }
+
+    /// What each has sent last.
+    pub(crate) fn last_records(&self) -> Vec<(ProducerId, LastRecord)> {
+        let known = self.known.iter();
+        known
+            .map(|(id, producer)| {
+                let last = LastRecord {
+                    data: producer.newest().map(|newest| newest.last),
+                    epoch: producer.epoch,
+                };
+                (*id, last)
             })
             .collect()
     }

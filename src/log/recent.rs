@@ -40,6 +40,15 @@ impl Recent {
         }
     }
 
+    /// What lies in segments below `base` is forgotten: their files are others now.
+    pub(crate) fn forget_segments_below(&mut self, base: Offset) {
+        while self
+            .places
+            .pop_front_if(|place| place.segment < base)
+            .is_some()
+        {}
+    }
+
     /// The batch with this offset or, in a gap, the next one; `None` if it may be older than what is
     /// remembered, or is not there yet.
     pub(crate) fn find(&self, offset: Offset) -> Option<Place> {

@@ -11,7 +11,7 @@ use super::index::{Indexes, OFFSET_ENTRY_BYTES, OffsetIndex, TIME_ENTRY_BYTES, T
 use super::machine::{Active, Log, LogConfig, Mark};
 use super::names::FileKind;
 use super::producers::{Marker, Producers};
-use super::scan::{Source, Walk, read_all, read_exact_at};
+use super::scan::{Source, Walk, first_header, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
@@ -733,12 +733,22 @@ impl Loading<'_> {
         Ok(parse_aborted(files.base, &bytes).unwrap_or_default())
     }
 
+    /// The time of a segment's first batch: compaction asks for it, and nobody else.
+    fn first_timestamp(&self, files: &SegmentFiles<'_>) -> Result<Timestamp, LoadError> {
+        if !self.config.compact {
+            return Ok(Timestamp::NONE);
+        }
+        let first = first_header(files.log).map_err(failed(files.base, FileKind::Log))?;
+        Ok(first.map_or(Timestamp::NONE, |first| first.max_timestamp))
+    }
+
     /// A sealed segment as its files say.
     fn trust(&self, at: usize) -> Result<Segment, LoadError> {
         let files = &self.files.segments[at];
         let mut segment = Segment {
             base: files.base,
             size: files.log.length(),
+            first_timestamp: self.first_timestamp(files)?,
             max_timestamp: Timestamp::NONE,
             max_timestamp_offset: files.base,
             modified: files.modified,

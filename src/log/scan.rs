@@ -101,15 +101,16 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// To hop from header to header.
     pub(crate) fn headers(source: &'a dyn Source, end: u64) -> Walk<'a> {
-        Walk::new(source, end, HEADER_CHUNK_BYTES)
+        Walk::in_chunks(source, end, HEADER_CHUNK_BYTES)
     }
 
     /// To read everything.
     pub(crate) fn whole(source: &'a dyn Source, end: u64) -> Walk<'a> {
-        Walk::new(source, end, CHUNK_BYTES)
+        Walk::in_chunks(source, end, CHUNK_BYTES)
     }
 
-    fn new(source: &'a dyn Source, end: u64, chunk_bytes: usize) -> Walk<'a> {
+    /// To read so many bytes at once.
+    pub(crate) fn in_chunks(source: &'a dyn Source, end: u64, chunk_bytes: usize) -> Walk<'a> {
         Walk {
             source,
             end,
@@ -158,7 +159,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The bytes from `position` on; the file must have as many.
-    fn window(&mut self, position: u64, count: usize) -> io::Result<&[u8]> {
+    pub(crate) fn window(&mut self, position: u64, count: usize) -> io::Result<&[u8]> {
         if self.held(position) < count {
             let want = (self.end - position).min(self.chunk_bytes.max(count) as u64) as usize;
             self.chunk.resize(want, 0);
@@ -179,6 +180,17 @@ impl<'a> Walk<'a> {
             _ => 0,
         }
     }
+}
+
+/// The header of the first batch, if a whole one begins the file.
+pub(crate) fn first_header(log: &dyn Source) -> io::Result<Option<Header>> {
+    if log.length() < HEADER_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut bytes = [0; HEADER_BYTES];
+    read_exact_at(log, 0, &mut bytes)?;
+    let header = Header::decode(&bytes);
+    Ok((header.is_plausible() && header.size() as u64 <= log.length()).then_some(header))
 }
 
 /// Fills `into`; a file that ends earlier has shrunk under our eyes, which is an error.

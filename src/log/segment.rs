@@ -12,6 +12,8 @@ pub struct Segment {
     pub base: Offset,
     /// Bytes of complete batches.
     pub size: u64,
+    /// The largest timestamp of its first batch; none where nobody has looked.
+    pub first_timestamp: Timestamp,
     /// The largest timestamp of its batches, or none.
     pub max_timestamp: Timestamp,
     /// The last offset of the first batch that has it.
@@ -168,6 +170,7 @@ impl Tail {
         Segment {
             base: self.base,
             size: self.size,
+            first_timestamp: self.first_timestamp.unwrap_or(Timestamp::NONE),
             max_timestamp: self.max_timestamp,
             max_timestamp_offset: self.max_timestamp_offset,
             modified,

@@ -133,3 +133,34 @@ impl TimeLookup {
         }))
     }
 }
+
+/// When the first record at or behind `offset` was written that the batch at `position` has; none if no
+/// batch begins there, or it ends before. A batch that cannot be decompressed is taken as a whole.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn time_at(log: &dyn Source, position: u64, offset: Offset) -> io::Result<Option<Timestamp>> {
+    let Some(header) = Walk::headers(log, log.length()).header(position)? else {
+        return Ok(None);
+    };
+    if header.last_offset() < offset {
+        return Ok(None);
+    }
+    // All records of such batches have the same time.
+    if header.is_log_append_time() || header.base_timestamp == header.max_timestamp {
+        return Ok(Some(header.max_timestamp));
+    }
+    let mut body = vec![0; header.size() - HEADER_BYTES];
+    read_exact_at(log, position + HEADER_BYTES as u64, &mut body)?;
+    let plain = header
+        .codec()
+        .and_then(|codec| decompress(codec, &body, INFLATED_BYTES_MAX).ok());
+    let found = plain.and_then(|plain| {
+        let mut records = records(&plain).map_while(Result::ok);
+        let record =
+            records.find(|record| header.base_offset.plus(record.offset_delta.into()) >= offset)?;
+        let delta = record.timestamp_delta;
+        Some(Timestamp(header.base_timestamp.0.wrapping_add(delta)))
+    });
+    Ok(Some(found.unwrap_or(header.max_timestamp)))
+}

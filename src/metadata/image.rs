@@ -8,12 +8,15 @@
 use super::versions::KRAFT_VERSION;
 use crate::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId, Uuid};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// The name of the feature whose level is the version of the metadata records themselves.
 pub const METADATA_VERSION: &str = "metadata.version";
 /// The name of the feature that keeps eligible leader replicas (KIP-966).
 pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
+/// The feature that lets consumers use the protocol of KIP-848.
+pub const GROUP_VERSION: &str = "group.version";
 /// A directory of a replica that no broker has named yet.
 pub const UNASSIGNED_DIRECTORY: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 /// The leader of a partition that has none.
@@ -293,6 +296,13 @@ impl Image {
             .by_name
             .values()
             .filter_map(|id| self.topics.by_id.get(id))
+    }
+
+    /// The topics behind that name, by name.
+    pub fn topics_after(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
+        let behind = (Bound::Excluded(name), Bound::Unbounded);
+        let ids = self.topics.by_name.range::<str, _>(behind);
+        ids.filter_map(|(_, id)| self.topics.by_id.get(id))
     }
 
     /// How many topics there are.

@@ -17,6 +17,7 @@
 
 mod brokers;
 mod configs;
+mod coordination;
 mod features;
 mod files;
 mod image;
@@ -34,12 +35,13 @@ pub use brokers::unregister_broker;
 pub use configs::{
     ConfigChange, ConfigEdit, ConfigRules, ConfigStep, SettingsCheck, alter_configs,
 };
+pub use coordination::coordinating_partition;
 pub use features::{FeatureUpdate, UpgradeType, update_features};
 pub use files::{CleanShutdown, FileFault, MetaProperties, QuorumState};
 pub use image::{
-    Acl, Broker, Controller, DelegationToken, ELR_VERSION, Endpoint, Image, LogPosition,
-    METADATA_VERSION, NO_LEADER, Partition, ProducerIds, QuotaEntity, Resource, Scram, Topic,
-    UNASSIGNED_DIRECTORY,
+    Acl, Broker, Controller, DelegationToken, ELR_VERSION, Endpoint, GROUP_VERSION, Image,
+    LogPosition, METADATA_VERSION, NO_LEADER, Partition, ProducerIds, QuotaEntity, Resource, Scram,
+    Topic, UNASSIGNED_DIRECTORY,
 };
 pub use lifecycle::{
     Identity, PRODUCER_ID_BLOCK, abort_transaction, allocate_producer_ids, assign_directories,
@@ -58,9 +60,9 @@ pub use replay::ReplayError;
 pub use snapshot::snapshot_records;
 pub use takeover::{Refused, check_bootstrap, check_directories, check_state};
 pub use topics::{
-    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic, Refusal,
-    TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment, check_topic_name, create_topics,
-    delete_topics, grow_topics, topic_id,
+    ConfigCheck, CreatedTopic, Decision, METADATA_TOPIC_NAME, MorePartitions, NewTopic,
+    OFFSETS_TOPIC_NAME, Refusal, TOPIC_NAME_BYTES_MAX, TopicDefaults, check_assignment,
+    check_topic_name, create_topics, delete_topics, grow_topics, topic_id,
 };
 
 #[cfg(test)]

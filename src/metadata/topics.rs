@@ -20,6 +20,9 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// The topic that holds the metadata log; not made by anyone.
 pub const METADATA_TOPIC_NAME: &str = "__cluster_metadata";
 
+/// The topic that holds the groups and what they have committed.
+pub const OFFSETS_TOPIC_NAME: &str = "__consumer_offsets";
+
 /// Records that belong into one batch, and what the request made of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decision<T> {

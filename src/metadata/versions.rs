@@ -2,7 +2,7 @@
 //! know. Records are written for the log's own metadata.version, so that the Kafka that wrote the log
 //! can read on.
 
-use super::image::{ELR_VERSION, Image, METADATA_VERSION, UNASSIGNED_DIRECTORY};
+use super::image::{ELR_VERSION, GROUP_VERSION, Image, METADATA_VERSION, UNASSIGNED_DIRECTORY};
 use crate::types::{NodeId, Uuid};
 use crate::wire::MetadataRecord;
 
@@ -29,7 +29,7 @@ pub const KRAFT_VERSION: &str = "kraft.version";
 pub const FEATURES: &[(&str, i16, i16, i16)] = &[
     (METADATA_VERSION, CONTROLLED_SHUTDOWN, LATEST, LATEST),
     (ELR_VERSION, 0, 1, 1),
-    ("group.version", 0, 1, 1),
+    (GROUP_VERSION, 0, 1, 1),
     ("share.version", 0, 1, 1),
     ("streams.version", 0, 1, 1),
     ("transaction.version", 0, 2, 2),

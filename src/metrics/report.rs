@@ -3,7 +3,7 @@
 use super::histogram::{Histogram, Snapshot};
 use super::logs::Traffic;
 use super::requests::Counters;
-use crate::types::{LeaderEpoch, Offset, ShardId};
+use crate::types::{LeaderEpoch, Offset, ShardId, TopicId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -87,12 +87,16 @@ pub struct ApiReport {
 pub struct LogReport {
     /// Its topic's name.
     pub topic: Arc<str>,
+    /// Its topic's id.
+    pub topic_id: TopicId,
     /// Its index.
     pub partition: i32,
     /// Bytes of its segments.
     pub bytes: u64,
     /// First offset.
     pub log_start: Offset,
+    /// Offset behind the last record that may be read.
+    pub high_watermark: Offset,
     /// Offset behind the last record.
     pub log_end: Offset,
     /// Its segments.

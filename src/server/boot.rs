@@ -16,8 +16,8 @@ use crate::metadata::{
 };
 use crate::server::{Progress, Worker};
 use crate::shard::{
-    Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS, Placement,
-    RECOVERY_POINTS, Random, Shard, log_config, owner_of,
+    CLEANED, Checkpoints, Controller, ControllerSeed, FoundPartition, Known, LOCK, LOG_STARTS,
+    Placement, RECOVERY_POINTS, Random, Shard, log_config, owner_of,
 };
 use crate::store::{self, Store, files};
 use crate::types::{
@@ -29,9 +29,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The file in which Kafka's cleaner notes up to where it has compacted each log.
-const CLEANED: &str = "cleaner-offset-checkpoint";
 
 /// Why a broker does not start: one line that says what to do.
 #[derive(Debug)]
@@ -79,6 +76,7 @@ pub fn boot(
     let advertised: Vec<Endpoint> = listeners.iter().map(|it| it.advertised.clone()).collect();
     let metadata = open_metadata(config, disk, &directories, &advertised, &mut random, now)?;
     let image = Arc::new(metadata.state.image.clone());
+    let image_offset = Offset(metadata.state.position.end.0 - 1);
     let config = &crate::shard::effective(config, &image);
     let opener = Opener {
         config,
@@ -97,7 +95,8 @@ pub fn boot(
     lower_recovery_points(disk, &directories, &points)?;
     let starts = log_starts(directories.len(), &found);
     clear_log_starts(disk, &directories, &starts)?;
-    let checkpoints = Checkpoints::new(points, starts);
+    let cleaned = cleaned(directories.len(), &found);
+    let checkpoints = Checkpoints::new(points, starts, cleaned);
 
     let identity = Arc::new(Identity {
         node: config.node_id,
@@ -121,10 +120,11 @@ pub fn boot(
             let shard = Shard::new(
                 ShardId(id),
                 config.clone(),
-                image.clone(),
+                (image.clone(), image_offset),
                 placement.clone(),
                 controller,
                 checkpoints.take().unwrap_or_default(),
+                random.draw(),
             );
             (shard, random.draw())
         })
@@ -738,6 +738,9 @@ impl Opener<'_> {
         let mut opened =
             opened.map_err(|fault| StartError(format!("{}: {fault}", one.path.display())))?;
         opened.log.set_cleaned(known(&directory.cleaned));
+        if topic.is_compacted() {
+            opened.log.expect_emptied();
+        }
         if opened.log.lead(one.epoch) {
             let text = opened.log.epochs().text();
             let path = one.path.join(files::LEADER_EPOCHS);
@@ -802,6 +805,19 @@ fn clear_log_starts(
         }
     }
     Ok(())
+}
+
+/// How far logs are compacted, of those that are.
+fn cleaned(log_dirs: usize, found: &[FoundPartition]) -> Vec<Known> {
+    let mut cleaned = vec![Known::new(); log_dirs];
+    for partition in found {
+        let to = partition.log.cleaned();
+        if to > Offset(0) {
+            let key = (partition.topic.clone(), partition.id.index.0);
+            cleaned[partition.log_dir].insert(key, to);
+        }
+    }
+    cleaned
 }
 
 fn recovery_points(

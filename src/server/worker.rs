@@ -6,8 +6,8 @@
 //! a function of its events.
 //!
 //! Asks to other shards are paid for with credit ([`limits::MAIL_CREDIT`] per shard, given back by
-//! their answers). What cannot be paid waits here, bounded by the requests that connections may
-//! have in flight.
+//! their answers), but for those that wait for other clients ([`Ask::waits_for_clients`]). What cannot
+//! be paid waits here, bounded by the requests that connections may have in flight.
 
 use super::complaints::Complaints;
 use super::labour::Labour;
@@ -16,6 +16,7 @@ use crate::api::{
     WatchAsk,
 };
 use crate::config::{BrokerConfig, FetchColdMode};
+use crate::group::{Bookmark, StandingPage};
 use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
 use crate::metrics::{Meter, Report, Requests, Traffic};
@@ -23,9 +24,11 @@ use crate::net::{
     Budget, ColdMode, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reservation, SlotId,
     Turn,
 };
-use crate::shard::{Answer, Mail, Outbox, ReturnTo, Shard, StopStep};
+use crate::shard::{
+    Answer, Ask, InspectAsk, Inspected, Mail, Outbox, ReturnTo, Shard, StopStep, TimePart,
+};
 use crate::store::TaskOutcome;
-use crate::types::{Now, ShardId};
+use crate::types::{Now, ShardId, Timestamp};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
@@ -44,6 +47,9 @@ const DRAIN_IS_OVER: u64 = u64::MAX;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE_US: u64 = 100_000;
 
+/// When records were written, by their place in the question; nothing where that cannot be told.
+pub type Times = Vec<(u32, Option<Timestamp>)>;
+
 /// What happens to a worker.
 #[derive(Debug)]
 pub enum Event {
@@ -57,6 +63,10 @@ pub enum Event {
     Stop,
     /// Somebody watches the broker.
     Report(Sender<Report>),
+    /// Somebody wants to know how far groups have come, from that place on.
+    Standings(Option<Bookmark>, Sender<StandingPage>),
+    /// Somebody wants to know when records were written.
+    Times(Vec<TimePart>, Sender<Times>),
 }
 
 /// What a handler is given: the worker's fields one by one, because the connection is borrowed beside
@@ -104,6 +114,8 @@ pub struct Worker {
     pending: FxHashMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
+    /// By ticket: who has asked for times.
+    times_asked: BTreeMap<u64, Sender<Times>>,
     next_ticket: u64,
     deadlines: BTreeSet<(u64, u64)>,
     timers: BTreeSet<(u64, u64)>,
@@ -181,6 +193,7 @@ impl Worker {
             spare_fetches: SpareFetches::default(),
             pending: FxHashMap::default(),
             orphans: BTreeMap::new(),
+            times_asked: BTreeMap::new(),
             next_ticket: 0,
             deadlines: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -307,6 +320,10 @@ impl Worker {
                 // Who asked may have lost patience.
                 let _ = to.send(self.report(now));
             }
+            Event::Standings(from, to) => {
+                let _ = to.send(self.shard.group_standings(now, from));
+            }
+            Event::Times(parts, to) => self.ask_times(parts, to, out),
         }
         self.settle(now, out);
     }
@@ -314,6 +331,17 @@ impl Worker {
     /// A round of events has been dealt with: to be called before what is in the outbox is submitted.
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
         self.shard.end_round(now, out);
+    }
+
+    /// Has the shard look up times; the answer goes to `to`.
+    fn ask_times(&mut self, parts: Vec<TimePart>, to: Sender<Times>, out: &mut Outbox) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.times_asked.insert(ticket, to);
+        let shard = self.shard.id();
+        let from = ReturnTo { shard, ticket };
+        let ask = Ask::Inspect(InspectAsk::Times(parts));
+        out.mail.push_back((shard, Mail::Ask { from, ask }));
     }
 
     /// Has all shards begin the clean stop.
@@ -350,11 +378,12 @@ impl Worker {
     }
 
     fn handle_mail(&mut self, now: Now, from: ShardId, mail: Mail, out: &mut Outbox) {
-        if matches!(mail, Mail::Answer { .. }) && from != self.shard.id() {
+        if let Mail::Answer { answer, .. } = &mail
+            && from != self.shard.id()
+            && !answer.waited_for_clients()
+        {
             self.credit[from.0 as usize] += 1;
-            if let Some(unpaid) = self.unpaid[from.0 as usize].pop_front() {
-                self.route(from, unpaid);
-            }
+            self.send_unpaid(from);
         }
         match mail {
             Mail::Connection {
@@ -365,7 +394,18 @@ impl Worker {
                 self.welcome(now, socket, peer, listener, out);
             }
             Mail::Left { address } => self.door.left(from, address),
-            Mail::Stop(StopStep::Drain) => self.drain(now, out),
+            Mail::Stop(StopStep::Drain) => {
+                self.shard.give_all_groups_up(out);
+                self.drain(now, out);
+            }
+            Mail::Answer {
+                ticket,
+                answer: Answer::Inspected(Inspected::Times(times)),
+            } => {
+                if let Some(to) = self.times_asked.remove(&ticket) {
+                    let _ = to.send(times);
+                }
+            }
             Mail::Answer { ticket, answer } if !matches!(answer, Answer::Installed) => {
                 self.resume(now, ticket, api::Event::Answer(answer), out);
             }
@@ -443,17 +483,37 @@ impl Worker {
         }
     }
 
-    /// Mail to another shard: an ask is paid for, or waits until it can be.
+    /// Mail to another shard: an ask is paid for, or waits until it can be, and what is asked of that
+    /// shard behind it with it.
     fn route(&mut self, to: ShardId, mail: Mail) {
-        if matches!(mail, Mail::Ask { .. }) {
-            let credit = &mut self.credit[to.0 as usize];
-            if *credit == 0 {
-                self.unpaid[to.0 as usize].push_back(mail);
-                return;
-            }
-            *credit -= 1;
+        if let Mail::Ask { ask, .. } = &mail
+            && !(self.unpaid[to.0 as usize].is_empty() && self.pays(to, ask))
+        {
+            self.unpaid[to.0 as usize].push_back(mail);
+            return;
         }
         self.remote.push((to, mail));
+    }
+
+    /// Pays for an ask, if there is credit for it.
+    fn pays(&mut self, to: ShardId, ask: &Ask) -> bool {
+        let cost = usize::from(!ask.waits_for_clients());
+        let left = self.credit[to.0 as usize].checked_sub(cost);
+        self.credit[to.0 as usize] = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Sends what can be paid of what waits.
+    fn send_unpaid(&mut self, to: ShardId) {
+        while let Some(mail) = self.unpaid[to.0 as usize].pop_front() {
+            if let Mail::Ask { ask, .. } = &mail
+                && !self.pays(to, ask)
+            {
+                self.unpaid[to.0 as usize].push_front(mail);
+                break;
+            }
+            self.remote.push((to, mail));
+        }
     }
 
     // -- requests
@@ -734,11 +794,7 @@ impl Worker {
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let session = Session {
-            listener,
-            fetch_session_id: (self.random >> 32) as i32,
-            ..Session::default()
-        };
+        let session = Session::new(listener, peer.ip(), (self.random >> 32) as i32);
         let connection = Connection::new(id, socket, peer, settings, now);
         let live = Live {
             connection,

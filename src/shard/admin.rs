@@ -4,7 +4,7 @@ use crate::metadata::{
     ConfigChange, CreatedTopic, FeatureUpdate, Image, MorePartitions, NewTopic, QuotaChange,
     Refusal, Resource,
 };
-use crate::types::{NodeId, ProducerId, TopicId, Uuid};
+use crate::types::{NodeId, Offset, ProducerId, TopicId, Uuid};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
 
@@ -134,6 +134,8 @@ pub struct TopicDeleted {
 pub struct Change {
     /// The cluster as it is now.
     pub image: Arc<Image>,
+    /// The offset of the last metadata record in it.
+    pub offset: Offset,
     /// The topics that differ from before.
     pub touched: Vec<TopicId>,
 }

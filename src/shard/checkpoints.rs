@@ -1,6 +1,9 @@
 //! The recovery-point checkpoint: how far each log is on disk, so that a start after a crash reads
 //! only what lies beyond (Kafka's `recovery-point-offset-checkpoint`, one per log directory).
 //!
+//! How far each log is compacted is kept likewise, in `cleaner-offset-checkpoint`, written as soon as a pass
+//! has ended: an entry that is too low has the log compacted once more.
+//!
 //! The starts of logs out of which records were deleted are kept likewise, in
 //! `log-start-offset-checkpoint`, at most once per `log.flush.start.offset.checkpoint.interval.ms`.
 //!
@@ -19,6 +22,8 @@ use std::sync::Arc;
 
 /// The name of the file.
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+/// The file of how far logs are compacted.
+pub const CLEANED: &str = "cleaner-offset-checkpoint";
 
 /// An offset per topic and partition, as in the files.
 pub type Known = BTreeMap<(Arc<str>, i32), Offset>;
@@ -34,6 +39,10 @@ pub struct Checkpoints {
     log_starts: Vec<Known>,
     /// Directories whose file is behind.
     starts_changed: Vec<bool>,
+    /// Per log directory: how far logs are compacted, of those that are.
+    cleaned: Vec<Known>,
+    /// Directories whose file is behind.
+    cleaned_changed: Vec<bool>,
     /// Installs that wait for the next write, because they have taken log starts out.
     forgetting: Vec<u64>,
     /// Installs that wait for the write under way.
@@ -46,13 +55,19 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// Takes over what was found at the start.
-    pub fn new(recovery_points: Vec<Known>, log_starts: Vec<Known>) -> Checkpoints {
+    pub fn new(
+        recovery_points: Vec<Known>,
+        log_starts: Vec<Known>,
+        cleaned: Vec<Known>,
+    ) -> Checkpoints {
         let unchanged = vec![false; recovery_points.len()];
         Checkpoints {
             recovery_points,
             changed: unchanged.clone(),
             log_starts,
-            starts_changed: unchanged,
+            starts_changed: unchanged.clone(),
+            cleaned,
+            cleaned_changed: unchanged,
             ..Checkpoints::default()
         }
     }
@@ -134,6 +149,25 @@ impl Shard {
         }
     }
 
+    /// A log is compacted up to there: written at once, as in Kafka.
+    pub(super) fn note_cleaned(
+        &mut self,
+        now: Now,
+        log_dir: usize,
+        topic: Arc<str>,
+        partition: PartitionId,
+        cleaned: Offset,
+    ) {
+        // As above.
+        if self.image.topic_by_id(partition.topic).is_none() {
+            return;
+        }
+        let checkpoints = &mut self.checkpoints;
+        checkpoints.cleaned[log_dir].insert((topic, partition.index.0), cleaned);
+        checkpoints.cleaned_changed[log_dir] = true;
+        checkpoints.is_due(now.monotonic_us);
+    }
+
     /// A topic is being deleted: its logs' starts go out of the file now. Says whether the install has
     /// to wait for that.
     pub(super) fn forget_log_starts(&mut self, install: u64, topic: &str) -> bool {
@@ -157,11 +191,13 @@ impl Shard {
     /// what is not durable of it must not be taken for durable.
     pub(super) fn forget_durable(&mut self, topic: &str) {
         let checkpoints = &mut self.checkpoints;
-        let directories = checkpoints.recovery_points.iter_mut();
-        for (points, changed) in directories.zip(&mut checkpoints.changed) {
-            let before = points.len();
-            points.retain(|(name, _), _| **name != *topic);
-            if points.len() < before {
+        let points = checkpoints.recovery_points.iter_mut();
+        let points = points.zip(&mut checkpoints.changed);
+        let cleaned = checkpoints.cleaned.iter_mut();
+        for (known, changed) in points.chain(cleaned.zip(&mut checkpoints.cleaned_changed)) {
+            let before = known.len();
+            known.retain(|(name, _), _| **name != *topic);
+            if known.len() < before {
                 *changed = true;
                 checkpoints.due_us = Some(0);
             }
@@ -190,6 +226,11 @@ impl Shard {
                 &checkpoints.log_starts,
                 &mut checkpoints.starts_changed,
             ),
+            (
+                CLEANED,
+                &checkpoints.cleaned,
+                &mut checkpoints.cleaned_changed,
+            ),
         ];
         for (name, known, changed) in kinds {
             for (log_dir, changed) in changed.iter_mut().enumerate() {
@@ -211,8 +252,8 @@ impl Shard {
         self.checkpoints.writing = false;
         if let TaskOutcome::Finished(Err(error)) = outcome {
             tracing::warn!(
-                "{RECOVERY_POINTS}, {LOG_STARTS}: {error}; the next start may take longer, and \
-                 deleted records may come back"
+                "{RECOVERY_POINTS}, {LOG_STARTS}, {CLEANED}: {error}; the next start may take longer, \
+                 deleted records may come back, logs are compacted once more"
             );
         }
         for install in std::mem::take(&mut self.checkpoints.written_for) {

@@ -320,8 +320,10 @@ impl Shard {
         // What is written is checked like anything else: a broken metadata log would be fatal.
         let checked = batch::check(pieces.chunks(), pieces.len(), &OWN_BATCH)
             .expect("a batch of our own is sound");
+        let log_end = controller.store.log().log_end();
         let next = Arc::new(Change {
             image: Arc::new(image),
+            offset: Offset(log_end.0 + records.len() as i64 - 1),
             touched,
         });
         controller.current = Some(Current {

@@ -31,6 +31,7 @@ impl Shard {
         let log_dir = self.slot(slot).log_dir;
         self.appends_failed(slot, out);
         self.wake_watchers(slot, out);
+        self.give_compaction_up(slot, out);
         if disk && !self.failed_dirs.contains(&log_dir) {
             self.tell_of_log_dir(log_dir, why, out);
         }

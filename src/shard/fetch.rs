@@ -15,12 +15,43 @@ use bytes::BytesMut;
 
 /// A part of a fetch that waits for the disk.
 pub(super) struct LookUp {
-    gather: u64,
-    index: u32,
+    to: To,
     want: Want,
     stage: Stage,
     /// Batches without records, passed over on the way here.
     emptied: Option<Slice>,
+}
+
+/// Who is told what was found.
+#[derive(Clone, Copy)]
+pub(super) enum To {
+    /// A fetch.
+    Part {
+        /// The answer in the making.
+        gather: u64,
+        /// The part's place in the request.
+        index: u32,
+    },
+    /// The coordinator of that partition, which loads its groups.
+    Groups(PartitionId),
+    /// A question for the time of a record.
+    Time {
+        /// The answer in the making.
+        gather: u64,
+        /// The part's place in the question.
+        index: u32,
+    },
+}
+
+impl LookUp {
+    pub(super) fn new(to: To, want: Want) -> LookUp {
+        LookUp {
+            to,
+            want,
+            stage: Stage::New,
+            emptied: None,
+        }
+    }
 }
 
 /// A slice of a compacted segment that is looked through for batches without records.
@@ -63,13 +94,8 @@ impl Shard {
                 bytes_max: part.bytes_max,
                 isolation,
             };
-            let lookup = LookUp {
-                gather,
-                index: part.index,
-                want,
-                stage: Stage::New,
-                emptied: None,
-            };
+            let index = part.index;
+            let lookup = LookUp::new(To::Part { gather, index }, want);
             match self.check_leader(part.partition, part.epoch) {
                 Err(error) => self.read_done(&lookup, ReadResult::refused(error), out),
                 Ok(slot) => {
@@ -95,7 +121,7 @@ impl Shard {
         }
     }
 
-    fn look_up(&mut self, slot: u32, lookup: LookUp, out: &mut Outbox) {
+    pub(super) fn look_up(&mut self, slot: u32, lookup: LookUp, out: &mut Outbox) {
         let found = self
             .slot(slot)
             .store
@@ -169,7 +195,7 @@ impl Shard {
             Ok(serving) => serving,
             Err(error) => return self.read_done(&lookup, ReadResult::refused(error), out),
         };
-        if is_deleted(partition, &lookup) {
+        if is_deleted(partition, &lookup) || slice.generation != partition.store.generation() {
             return self.look_up(slot, lookup, out);
         }
         match sifted {
@@ -256,11 +282,16 @@ impl Shard {
     }
 
     fn read_done(&mut self, lookup: &LookUp, result: ReadResult, out: &mut Outbox) {
-        let index = lookup.index;
-        self.gather(lookup.gather, out, |parts| match parts {
-            Parts::Read(parts) => parts.push((index, result)),
-            _ => unreachable!("a read gathers reads"),
-        });
+        match lookup.to {
+            To::Part { gather, index } => self.gather(gather, out, |parts| match parts {
+                Parts::Read(parts) => parts.push((index, result)),
+                _ => unreachable!("a read gathers reads"),
+            }),
+            To::Groups(id) => self.group_stretch_found(id, result, out),
+            To::Time { gather, index } => {
+                self.time_place_found((gather, index), lookup.want.offset, result, out);
+            }
+        }
     }
 
     // -- long polls

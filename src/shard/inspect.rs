@@ -2,11 +2,12 @@
 //! produces. Shard 0 is also asked what room the log directories have.
 
 use super::{Answer, Outbox, ReturnTo, Shard, Waiting};
+use crate::group::{ListFilter, ListedGroup};
 use crate::io::Space;
 use crate::log::ProducerState;
 use crate::metadata::VoterNode;
 use crate::store::{Task, TaskOutcome};
-use crate::types::{LeaderEpoch, NodeId, Offset, PartitionId};
+use crate::types::{LeaderEpoch, NodeId, Offset, PartitionId, Timestamp};
 use crate::wire::ErrorCode;
 use std::sync::Arc;
 
@@ -23,6 +24,10 @@ pub enum InspectAsk {
     EpochEnds(Vec<EpochPart>),
     /// The producers of partitions, each with its place in the request. -> `Producers`.
     Producers(Vec<(u32, PartitionId)>),
+    /// The groups that are coordinated on the shard. -> `Groups`.
+    Groups(ListFilter),
+    /// When records were written. -> `Times`.
+    Times(Vec<TimePart>),
 }
 
 /// The answer to the [`InspectAsk`] that names it.
@@ -38,6 +43,11 @@ pub enum Inspected {
     EpochEnds(Vec<(u32, EpochEnd)>),
     /// By the parts' index.
     Producers(Vec<(u32, Result<Vec<ProducerState>, ErrorCode>)>),
+    /// In no particular order; COORDINATOR_LOAD_IN_PROGRESS while some are being loaded.
+    Groups(Result<Vec<ListedGroup>, ErrorCode>),
+    /// By the parts' index: the time of the first record at or behind the place; nothing where there is none,
+    /// or it cannot be read.
+    Times(Vec<(u32, Option<Timestamp>)>),
 }
 
 /// An epoch, and the offset behind its last record.
@@ -82,6 +92,17 @@ pub struct EpochPart {
     pub wanted: LeaderEpoch,
 }
 
+/// A record whose time is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct TimePart {
+    /// Its place in the question.
+    pub index: u32,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The offset.
+    pub offset: Offset,
+}
+
 impl Shard {
     pub(super) fn inspect(&mut self, from: ReturnTo, ask: InspectAsk, out: &mut Outbox) {
         let answer = match ask {
@@ -92,7 +113,9 @@ impl Shard {
                 let task = Task::MeasureSpace { directories };
                 return self.submit_task(Waiting::Space(from), task, out);
             }
+            InspectAsk::Times(parts) => return self.times(from, parts, out),
             InspectAsk::Quorum => Inspected::Quorum(self.quorum()),
+            InspectAsk::Groups(filter) => Inspected::Groups(self.list_groups(&filter)),
             InspectAsk::EpochEnds(parts) => {
                 let ends = parts.iter().map(|part| (part.index, self.epoch_end(part)));
                 Inspected::EpochEnds(ends.collect())

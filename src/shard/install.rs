@@ -108,10 +108,12 @@ impl Shard {
             flush_due_us: None,
             is_to_drive: false,
             traffic: Traffic::default(),
+            groups: None,
             life: Life::Serving,
         };
         self.slots[slot as usize] = Some(partition);
         self.partitions.insert(found.id, slot);
+        self.coordinate(slot);
     }
 
     pub(super) fn install(&mut self, from: ReturnTo, change: Arc<Change>, out: &mut Outbox) {
@@ -283,11 +285,16 @@ impl Shard {
     fn in_force(&mut self, install: u64, out: &mut Outbox) {
         let done = self.installs.remove(&install).expect("installs end once");
         let before = std::mem::replace(&mut self.image, done.change.image.clone());
+        self.image_offset = done.change.offset;
         for id in &done.change.touched {
-            if self.image.topic_by_id(*id).is_none()
-                && let Some(gone) = before.topic_by_id(*id)
-            {
-                self.forget_durable(&gone.name);
+            self.topic_news.has_any = true;
+            match (before.topic_by_id(*id), self.image.topic_by_id(*id)) {
+                (Some(gone), None) => {
+                    self.forget_durable(&gone.name);
+                    self.topic_news.gone.push(gone.name.to_string());
+                }
+                (None, Some(_)) => self.topic_news.has_created = true,
+                _ => {}
             }
         }
         out.answer(done.from, Answer::Installed);
@@ -309,6 +316,7 @@ impl Shard {
             self.partitions.remove(id);
             self.slot(*slot).life = Life::Dying { install };
             self.wake_watchers(*slot, out);
+            self.give_groups_up(*slot, out);
             self.bury_when_quiet(*slot, out);
         }
         gone.len()

@@ -10,6 +10,7 @@ use super::admin::{AdminAnswer, AdminAsk, Change};
 use super::delete_records::DeletePart;
 use super::inspect::{InspectAsk, Inspected};
 use super::quotas::Debit;
+use crate::group::{Call, Reply};
 use crate::io::{FileRange, Pieces, Socket};
 use crate::log::{Aborted, Isolation};
 use crate::types::{Few, LeaderEpoch, Offset, PartitionId, ReturnTo, Timestamp};
@@ -78,6 +79,17 @@ pub enum Mail {
         /// Everything before is on disk.
         recovery_point: Offset,
     },
+    /// A log is compacted up to there, told to shard 0, which keeps the checkpoint.
+    Cleaned {
+        /// Its log directory's index.
+        log_dir: usize,
+        /// The topic's name.
+        topic: Arc<str>,
+        /// The partition.
+        partition: PartitionId,
+        /// The first offset that is not compacted.
+        cleaned: Offset,
+    },
     /// The disk under a log directory has failed: nothing in it is served any more.
     LogDirFailed {
         /// Its index.
@@ -133,6 +145,8 @@ pub struct ClosedLog {
     pub first_segment: Offset,
     /// High watermark.
     pub high_watermark: Offset,
+    /// The first offset that is not compacted; 0 if nothing is.
+    pub cleaned: Offset,
     /// Everything before is durable.
     pub recovery_point: Offset,
     /// Whether everything went to disk without an error.
@@ -160,6 +174,13 @@ pub enum Ask {
     },
     /// Delete what lies before an offset, one part per partition.
     DeleteRecords(Vec<DeletePart>),
+    /// Ask the coordinator of a group.
+    Group {
+        /// The partition of `__consumer_offsets` that the group hashes to.
+        partition: PartitionId,
+        /// What.
+        call: Box<Call>,
+    },
     /// Count what a request has used of its client's quotas (shard 0).
     Charge(Vec<Debit>),
     /// Ask what changes nothing.
@@ -181,6 +202,8 @@ pub enum Answer {
     Offsets(Few<(u32, OffsetResult)>),
     /// By the parts' index: the log's start afterwards.
     RecordsDeleted(Vec<(u32, Result<Offset, ErrorCode>)>),
+    /// The coordinator's reply.
+    Group(Box<Reply>),
     /// It is counted.
     Charged {
         /// For how long the client is to be held back, in ms.
@@ -192,6 +215,27 @@ pub enum Answer {
     Admin(AdminAnswer),
     /// The image is in force on that shard.
     Installed,
+}
+
+impl Ask {
+    /// Whether the answer may wait for what other clients do. Such an ask takes no credit of its route:
+    /// the others' asks have to come through. A coordinator keeps one of a member waiting at most.
+    pub fn waits_for_clients(&self) -> bool {
+        let Ask::Group { call, .. } = self else {
+            return false;
+        };
+        matches!(**call, Call::Join(_) | Call::Sync(_))
+    }
+}
+
+impl Answer {
+    /// Whether it answers such an ask.
+    pub fn waited_for_clients(&self) -> bool {
+        let Answer::Group(reply) = self else {
+            return false;
+        };
+        matches!(**reply, Reply::Joined(_) | Reply::Synced(_))
+    }
 }
 
 /// Record sets for partitions of one shard. Answered when they are written, also where the client

@@ -9,11 +9,14 @@
 
 mod admin;
 mod checkpoints;
+mod compaction;
 mod controller;
 mod delete_records;
 mod failure;
 mod fetch;
 mod flush;
+mod group_load;
+mod groups;
 mod inspect;
 mod install;
 mod mail;
@@ -23,13 +26,14 @@ mod quotas;
 mod random;
 mod report;
 mod settings;
+mod standings;
 mod stop;
 
 pub use admin::{AdminAnswer, AdminAsk, Alteration, Change, TopicDeleted, TopicName};
-pub use checkpoints::{Checkpoints, Known, RECOVERY_POINTS};
+pub use checkpoints::{CLEANED, Checkpoints, Known, RECOVERY_POINTS};
 pub use controller::{Controller, ControllerSeed};
 pub use delete_records::DeletePart;
-pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState};
+pub use inspect::{EpochEnd, EpochPart, InspectAsk, Inspected, LogSize, QuorumState, TimePart};
 pub use install::{FoundPartition, Placement, log_config};
 pub use mail::{
     Answer, Ask, ClosedLog, Mail, OffsetPart, OffsetResult, ProduceAsk, ProducePart, Produced,
@@ -48,7 +52,7 @@ use crate::metadata::{Image, QuotaOwner};
 use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{Few, LeaderEpoch, Now, PartitionId, ShardId};
+use crate::types::{Few, LeaderEpoch, Now, Offset, PartitionId, ShardId, Timestamp};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
 use rustc_hash::FxHashMap;
@@ -89,6 +93,8 @@ pub(crate) struct Partition {
     is_to_drive: bool,
     /// What it has taken and given since the start.
     traffic: Traffic,
+    /// If it is one of `__consumer_offsets`.
+    groups: Option<Box<groups::Groups>>,
     life: Life,
 }
 
@@ -116,6 +122,8 @@ impl Partition {
 enum Waiting {
     Offset(offsets::TimeLookUp),
     Sifted(fetch::Sifting),
+    GroupBatches(PartitionId),
+    Time { gather: u64, index: u32 },
     Converted { slot: u32, number: u64 },
     Created(install::Creation),
     SetAside { install: u64, renamed: PathBuf },
@@ -133,6 +141,8 @@ pub struct Shard {
     shards: u16,
     config: Arc<BrokerConfig>,
     image: Arc<Image>,
+    /// The offset of the last metadata record in it.
+    image_offset: Offset,
     partitions: BTreeMap<PartitionId, u32>,
     slots: Vec<Option<Partition>>,
     free_slots: Vec<u32>,
@@ -148,6 +158,8 @@ pub struct Shard {
     expire_us: u64,
     /// When segments before the start of their log are removed next.
     remove_us: u64,
+    /// What is being compacted, and when to go on.
+    compaction: compaction::Turn,
     /// Partitions whose store has something to begin at the end of the round.
     to_drive: Vec<u32>,
     /// Partitions by when `flush.ms` has them flushed.
@@ -163,6 +175,16 @@ pub struct Shard {
     metrics: Logs,
     /// For the headers of batches, empty.
     header_buffers: Vec<BytesMut>,
+    /// For ids.
+    random: Random,
+    /// Partitions whose groups are being loaded and can go on.
+    group_loads: Vec<PartitionId>,
+    /// What no coordinator has heard of yet.
+    topic_news: groups::TopicNews,
+    /// Partitions by when their coordinator has something to do.
+    group_timers: BTreeSet<(u64, u32)>,
+    /// The broker stops: groups look for another coordinator.
+    gives_groups_up: bool,
 }
 
 /// An answer in the making.
@@ -176,17 +198,20 @@ enum Parts {
     Produce(Few<(u32, Produced)>),
     Read(Few<(u32, ReadResult)>),
     Offsets(Few<(u32, OffsetResult)>),
+    Times(Vec<(u32, Option<Timestamp>)>),
 }
 
 impl Shard {
-    /// A shard with the partitions that the start found for it.
+    /// A shard with the partitions that the start found for it; the image comes with the offset of the
+    /// last record in it, `seed` is all its randomness.
     pub fn new(
         id: ShardId,
         config: Arc<BrokerConfig>,
-        image: Arc<Image>,
+        (image, image_offset): (Arc<Image>, Offset),
         placement: Placement,
         controller: Option<Controller>,
         checkpoints: Checkpoints,
+        seed: u64,
     ) -> Shard {
         let window = Window {
             samples: config.quota_samples,
@@ -197,6 +222,7 @@ impl Shard {
             shards: config.shards,
             config,
             image,
+            image_offset,
             partitions: BTreeMap::new(),
             slots: Vec::new(),
             free_slots: Vec::new(),
@@ -210,6 +236,7 @@ impl Shard {
             installs: BTreeMap::new(),
             expire_us: 0,
             remove_us: 0,
+            compaction: compaction::Turn::default(),
             to_drive: Vec::new(),
             flushes: BTreeSet::new(),
             ledger: Ledger::new(window),
@@ -219,6 +246,11 @@ impl Shard {
             failure: None,
             metrics: Logs::default(),
             header_buffers: Vec::new(),
+            random: Random::new(seed),
+            group_loads: Vec::new(),
+            topic_news: groups::TopicNews::default(),
+            group_timers: BTreeSet::new(),
+            gives_groups_up: false,
         }
     }
 
@@ -248,7 +280,10 @@ impl Shard {
             self.checkpoints.poll_timeout(),
             Some(self.expire_us),
             Some(self.remove_us),
+            self.compaction_due_us(),
             self.flushes.first().map(|(due_us, _)| *due_us),
+            self.group_timers.first().map(|(due_us, _)| *due_us),
+            (!self.group_loads.is_empty()).then_some(0),
         ]
         .into_iter()
         .flatten()
@@ -266,8 +301,15 @@ impl Shard {
             }
         }
         self.flush_what_is_due(now, out);
+        self.do_what_is_due_of_groups(now, out);
         if now.monotonic_us >= self.remove_us {
             self.remove_before_starts(now, out);
+        }
+        if self
+            .compaction_due_us()
+            .is_some_and(|due_us| now.monotonic_us >= due_us)
+        {
+            self.compact(now, out);
         }
     }
 
@@ -279,6 +321,9 @@ impl Shard {
                 Ask::Read { parts, isolation } => self.read(from, parts, isolation, out),
                 Ask::Offsets { parts, isolation } => self.offsets(from, parts, isolation, out),
                 Ask::DeleteRecords(parts) => self.delete_records(from, parts, out),
+                Ask::Group { partition, call } => {
+                    self.group_call(now, from, partition, *call, out);
+                }
                 Ask::Charge(debits) => self.charge(now, from, &debits, out),
                 Ask::Inspect(ask) => self.inspect(from, ask, out),
                 Ask::Admin(ask) => self.admin(now, from, ask, out),
@@ -295,6 +340,14 @@ impl Shard {
                 recovery_point,
             } => {
                 self.note_durable(now, log_dir, topic, partition, recovery_point);
+            }
+            Mail::Cleaned {
+                log_dir,
+                topic,
+                partition,
+                cleaned,
+            } => {
+                self.note_cleaned(now, log_dir, topic, partition, cleaned);
             }
             Mail::LogStart {
                 log_dir,
@@ -319,6 +372,8 @@ impl Shard {
 
     /// A round of events has been dealt with: what they brought together is begun together.
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        self.go_on_loading_groups(now, out);
+        self.tell_groups_of_topics(now, out);
         for slot in self.to_drive.drain(..) {
             // It may have been closed meanwhile.
             if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {
@@ -379,6 +434,10 @@ impl Shard {
                 match waiting {
                     Waiting::Offset(lookup) => self.offset_found(lookup, outcome, out),
                     Waiting::Sifted(sifting) => self.sifted(sifting, outcome, out),
+                    Waiting::GroupBatches(id) => self.group_batches_read(id, outcome),
+                    Waiting::Time { gather, index } => {
+                        self.time_read(gather, index, outcome, out);
+                    }
                     Waiting::Converted { slot, number } => {
                         self.converted(now, slot, number, outcome, out);
                         self.slot_is_quiet(slot, out);
@@ -413,6 +472,12 @@ impl Shard {
             }
             store::Event::Headers { operation, bytes } => {
                 self.headers_read(slot, operation, bytes, out);
+            }
+            store::Event::CompactionStepped { bytes } => {
+                self.compaction_stepped(slot, bytes, out);
+            }
+            store::Event::CompactionEnded { cleaned } => {
+                self.compaction_ended(now, slot, cleaned, out);
             }
             store::Event::Durable { to, bytes } => {
                 self.durable(slot, to, out);
@@ -485,6 +550,7 @@ impl From<Parts> for Answer {
             Parts::Produce(parts) => Answer::Produce(parts),
             Parts::Read(parts) => Answer::Read(parts),
             Parts::Offsets(parts) => Answer::Offsets(parts),
+            Parts::Times(parts) => Answer::Inspected(Inspected::Times(parts)),
         }
     }
 }

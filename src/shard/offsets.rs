@@ -3,7 +3,7 @@
 use super::mail::{OffsetPart, OffsetResult};
 use super::{Outbox, Parts, ReturnTo, Shard, Waiting};
 use crate::log::{Isolation, TimeFound, TimeTarget};
-use crate::store::{Task, TaskOutcome};
+use crate::store::TaskOutcome;
 use crate::types::{Few, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
 
@@ -22,6 +22,8 @@ pub(super) struct TimeLookUp {
     isolation: Isolation,
     /// The segment that it reads.
     segment: Offset,
+    /// The store's when it began.
+    generation: u32,
 }
 
 impl Shard {
@@ -70,15 +72,14 @@ impl Shard {
                 match log.time_lookup(target, isolation) {
                     None => named(Offset::UNKNOWN, None),
                     Some(lookup) => {
-                        let directory = partition.store.directory().to_owned();
                         let waiting = Waiting::Offset(TimeLookUp {
                             gather,
                             part,
                             isolation,
                             segment: lookup.segment,
+                            generation: partition.store.generation(),
                         });
-                        let lookup = Box::new(lookup);
-                        let task = Task::LookUpTime { lookup, directory };
+                        let task = partition.store.look_up_time(lookup);
                         return self.submit_task(waiting, task, out);
                     }
                 }
@@ -96,6 +97,9 @@ impl Shard {
         let TaskOutcome::Found(found) = outcome else {
             unreachable!("a look-up finds")
         };
+        if self.is_segment_another(&lookup) {
+            return self.offset(lookup.gather, lookup.part, lookup.isolation, out);
+        }
         let result = match found {
             Ok(Some(TimeFound {
                 offset,
@@ -118,6 +122,12 @@ impl Shard {
             }
         };
         self.offset_done(lookup.gather, lookup.part.index, result, out);
+    }
+
+    /// Whether another segment may have taken the place of the one that was read, meanwhile.
+    fn is_segment_another(&mut self, lookup: &TimeLookUp) -> bool {
+        self.find(lookup.part.partition)
+            .is_some_and(|(_, partition)| partition.store.generation() != lookup.generation)
     }
 
     fn is_segment_gone(&mut self, lookup: &TimeLookUp) -> bool {

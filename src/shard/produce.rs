@@ -238,6 +238,7 @@ impl Shard {
 
     /// Answers what the high watermark has passed.
     pub(super) fn acknowledge(&mut self, now: Now, slot: u32, out: &mut Outbox) {
+        self.group_steps_committed(slot, out);
         loop {
             let partition = self.slot(slot);
             let high_watermark = partition.store.log().high_watermark();
@@ -257,6 +258,7 @@ impl Shard {
             let failed = Produced::refused(ErrorCode::KAFKA_STORAGE_ERROR);
             self.produced(ack.place, failed, out);
         }
+        self.group_appends_failed(slot, out);
     }
 
     fn produced(&mut self, place: Place, produced: Produced, out: &mut Outbox) {

@@ -25,9 +25,11 @@ impl Shard {
             let known = self.image.partition(id.topic, id.index);
             report.logs.push(LogReport {
                 topic: topic.clone(),
+                topic_id: id.topic,
                 partition: id.index.0,
                 bytes: log.size(),
                 log_start: log.log_start(),
+                high_watermark: log.high_watermark(),
                 log_end: log.log_end(),
                 segments: log.segments().count(),
                 is_offline: partition.store.is_offline(),

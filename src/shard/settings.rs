@@ -84,6 +84,9 @@ impl Shard {
         if Arc::ptr_eq(&config, &self.config) {
             return;
         }
+        if config.cleaner != self.config.cleaner {
+            self.hurry_compaction();
+        }
         self.config = config;
         let mut by_topic = BTreeMap::new();
         for partition in self.slots.iter_mut().flatten() {
@@ -94,5 +97,6 @@ impl Shard {
             partition.store.configure(log);
             partition.config = topic.clone();
         }
+        self.configure_groups();
     }
 }

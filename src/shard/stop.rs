@@ -2,7 +2,7 @@
 //! checkpoints and the marker are written, then the threads end. Nothing is closed while a shard
 //! still has a connection that may ask.
 
-use super::checkpoints::RECOVERY_POINTS;
+use super::checkpoints::{CLEANED, RECOVERY_POINTS};
 use super::mail::{ClosedLog, Mail, StopStep};
 use super::{Controller, Life, Outbox, Shard, Waiting};
 use crate::log::{self, OffsetCheckpoint};
@@ -60,6 +60,7 @@ impl Shard {
                 self.stopping = Stopping::Closing;
                 let slots: Vec<u32> = self.partitions.values().copied().collect();
                 for slot in slots {
+                    self.give_compaction_up(slot, out);
                     self.close_when_quiet(slot, out);
                 }
                 self.report_closed(out);
@@ -74,6 +75,11 @@ impl Shard {
             StopStep::Drain => unreachable!("connections are the worker's"),
             StopStep::End => self.stopping = Stopping::Ended,
         }
+    }
+
+    /// Whether this shard closes its logs, or has.
+    pub(super) fn is_stopping(&self) -> bool {
+        !matches!(self.stopping, Stopping::No)
     }
 
     /// Whether logs are being closed: nothing is changed any more.
@@ -147,6 +153,7 @@ impl Shard {
                 log_start: log.log_start(),
                 first_segment: log.segments().next().expect("a log has a segment").base,
                 high_watermark: log.high_watermark(),
+                cleaned: log.cleaned(),
                 recovery_point: log.flushed(),
                 clean: log.flushed() == log.log_end() && !partition.store.is_offline(),
             }
@@ -190,6 +197,9 @@ impl Shard {
             checkpoint(HIGH_WATERMARKS, &|log| Some(log.high_watermark));
             checkpoint(LOG_STARTS, &|log| {
                 (log.log_start > log.first_segment).then_some(log.log_start)
+            });
+            checkpoint(CLEANED, &|log| {
+                Some(log.cleaned).filter(|it| *it > Offset(0))
             });
             if here().all(|log| log.clean) {
                 let text = CleanShutdown { broker_epoch }.format();

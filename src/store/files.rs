@@ -1,9 +1,12 @@
 //! Files of a partition and of a log directory, through a [`Disk`]: may block, so it runs at start
 //! and in tasks, never on a shard.
 
+use super::HeldSegment;
+use crate::batch::{self, Codec, HEADER_BYTES, Header};
 use crate::io::{Disk, File, FileRange, OpenMode};
+use crate::limits::INFLATED_BYTES_MAX;
 use crate::log::{self, FileKind, Sealed, Sifted, TimeFound, TimeLookup};
-use crate::types::{Offset, TopicId};
+use crate::types::{Offset, Timestamp, TopicId};
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
@@ -132,13 +135,18 @@ pub fn remove_segments(disk: &dyn Disk, directory: &Path, segments: &[Offset]) -
     ];
     for base in segments {
         for kind in KINDS {
-            match disk.unlink(&directory.join(log::file_name(*base, kind))) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            unlink_if_there(disk, &directory.join(log::file_name(*base, kind)))?;
         }
     }
     disk.sync_directory(directory)
+}
+
+/// unlink that is content where there is nothing.
+pub fn unlink_if_there(disk: &dyn Disk, path: &Path) -> Result<()> {
+    match disk.unlink(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Replaces files one after the other, then unlinks others; what is not there to unlink is gone
@@ -152,10 +160,7 @@ pub fn replace_all(
         replace(disk, path, content)?;
     }
     for path in unlink {
-        match disk.unlink(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unlink_if_there(disk, path)?;
     }
     Ok(())
 }
@@ -265,10 +270,53 @@ pub fn look_up_time(
     lookup.run(&source, index.as_deref(), timeindex.as_deref())
 }
 
+/// The same in a segment that is held open.
+pub fn look_up_time_in(
+    disk: &dyn Disk,
+    held: &HeldSegment,
+    lookup: &TimeLookup,
+) -> Result<Option<TimeFound>> {
+    let source = FileSource::new(disk, held.log.clone())?;
+    lookup.run(&source, Some(&held.index), Some(&held.timeindex))
+}
+
+/// When the first record at or behind `offset` in the batch at the start of a range was written.
+pub fn time_at(disk: &dyn Disk, range: &FileRange, offset: Offset) -> Result<Option<Timestamp>> {
+    let source = FileSource::new(disk, range.file.clone())?;
+    log::time_at(&source, range.position, offset)
+}
+
 /// Looks through a stretch of a segment for batches without records.
 pub fn sift(disk: &dyn Disk, range: &FileRange) -> Result<Sifted> {
     let source = FileSource::new(disk, range.file.clone())?;
     log::sift(&source, range.position, range.length)
+}
+
+/// The batches that lie whole in a range, each with the bytes of its records. One that does not hold what
+/// its CRC says, or cannot be inflated, ends the file as far as anybody knows.
+pub fn read_batches(disk: &dyn Disk, range: &FileRange) -> Result<Vec<(Header, Vec<u8>)>> {
+    let mut bytes = vec![0; range.length as usize];
+    let mut count = 0;
+    while count < bytes.len() {
+        let position = range.position + count as u64;
+        match disk.read_at(&range.file, position, &mut bytes[count..])? {
+            0 => break,
+            more => count += more,
+        }
+    }
+    let wrong = |fault: batch::Fault| Error::new(ErrorKind::InvalidData, fault.to_string());
+    let mut batches = Vec::new();
+    for (position, header) in batch::scan(&bytes[..count]) {
+        let whole = &bytes[position..position + header.size()];
+        let body = &whole[HEADER_BYTES..];
+        batch::verify(whole).map_err(wrong)?;
+        let records = match header.codec().expect("a sound batch has one") {
+            Codec::None => body.to_vec(),
+            codec => batch::decompress(codec, body, INFLATED_BYTES_MAX).map_err(wrong)?,
+        };
+        batches.push((header, records));
+    }
+    Ok(batches)
 }
 
 /// A file's bytes, for what reads logs.

@@ -153,6 +153,10 @@ fn tidy(disk: &dyn Disk, directory: &Path) -> Result<(), LoadFault> {
     for name in &plan.unlink {
         disk.unlink(&directory.join(name))?;
     }
+    if !plan.unlink.is_empty() && !plan.rename.is_empty() {
+        // Without its suffix a file does not say any more what it covers.
+        disk.sync_directory(directory)?;
+    }
     for (from, to) in &plan.rename {
         disk.rename(&directory.join(from), &directory.join(to))?;
     }
@@ -173,11 +177,11 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
             FileKind::TimeIndex,
             FileKind::TxnIndex,
         ] {
-            unlink_if_there(disk, &path(*base, kind))?;
+            files::unlink_if_there(disk, &path(*base, kind))?;
         }
     }
     for offset in &loaded.drop_snapshots {
-        unlink_if_there(disk, &path(*offset, FileKind::Snapshot))?;
+        files::unlink_if_there(disk, &path(*offset, FileKind::Snapshot))?;
     }
     if let Some((base, length)) = loaded.cut {
         let file = disk.open(&path(base, FileKind::Log), OpenMode::Write)?;
@@ -207,7 +211,7 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         write(disk, &derived(FileKind::TimeIndex), &rebuilt.timeindex)?;
         match &rebuilt.txnindex {
             Some(txnindex) => write(disk, &derived(FileKind::TxnIndex), txnindex)?,
-            None => unlink_if_there(disk, &derived(FileKind::TxnIndex))?,
+            None => files::unlink_if_there(disk, &derived(FileKind::TxnIndex))?,
         }
     }
     for (offset, snapshot) in &loaded.snapshots {
@@ -242,10 +246,3 @@ fn write_again(disk: &dyn Disk, file: &File, from: u64, to: u64) -> io::Result<(
 
 /// Bytes read and written again at once.
 const WRITE_AGAIN_BYTES: usize = 1 << 20;
-
-fn unlink_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    match disk.unlink(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}

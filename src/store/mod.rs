@@ -15,14 +15,21 @@
 //! - Where `flush.messages` is reached, log end moves when the append has completed and the high
 //!   watermark when it is durable. One flush is under way at a time; it serves everything that was
 //!   complete when it began, the next one all that came meanwhile.
+//! - A compacted segment takes the place of others at once; no position that was found before counts after.
 //! - What need not be in order (sealing a closed segment, reserving blocks, opening an old segment)
 //!   runs beside the lane, each under an operation number of its own.
 
+mod cleaning;
+mod compaction;
 pub mod files;
 mod load;
 mod task;
 mod trim;
 
+pub use cleaning::{Compacted, HeldSegment};
+pub use compaction::{
+    Compaction, CompactionFault, CompactionMeans, SegmentSwap, Stepped, swap_segments,
+};
 pub use load::{LoadFault, OpenedLog, open_partition};
 pub use task::{Conversion, Task, TaskOutcome};
 
@@ -33,6 +40,7 @@ use crate::log::{self, Isolation, Located, Log, Refused, ScanStep};
 use crate::mutation::{Mutation, planted};
 use crate::types::{LeaderEpoch, Now, Offset, Timestamp};
 use bytes::{Bytes, BytesMut};
+use cleaning::{Cleaning, Transit};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -85,6 +93,16 @@ pub enum Event {
         to: Offset,
         /// Bytes that became readable, because they waited for that.
         bytes: u64,
+    },
+    /// A step of compaction has ended: [`Store::go_on_compacting`] when it is time.
+    CompactionStepped {
+        /// Bytes that were read and written.
+        bytes: u64,
+    },
+    /// A pass of compaction is over.
+    CompactionEnded {
+        /// The offset up to which the log is compacted now, unless the pass ended early.
+        cleaned: Option<Offset>,
     },
     /// The partition can take nothing more until the next start.
     Offline {
@@ -141,6 +159,8 @@ pub struct Slice {
     pub range: FileRange,
     /// Size of the first batch, whole.
     pub first_batch: u64,
+    /// The store's when it was found.
+    pub generation: u32,
 }
 
 /// A stretch of headers to look through.
@@ -152,6 +172,8 @@ pub struct Scan {
     from: u64,
     /// Behind the last header that may be meant.
     to: u64,
+    /// The store's when it was found: after a swap of segments a position means nothing.
+    generation: u32,
 }
 
 /// What a fetch wants of a partition.
@@ -191,7 +213,11 @@ enum Beside {
     Sealing {
         next: Offset,
     },
-    Opening(Offset),
+    Opening {
+        base: Offset,
+        /// The store's when it began: after a swap the file may be another.
+        generation: u32,
+    },
     /// Blocks are being reserved. A seal trims what is reserved too much, so one of the same file
     /// waits here for its turn.
     Reserving {
@@ -202,6 +228,15 @@ enum Beside {
         from: u64,
     },
     Epochs,
+    /// A step of a compaction.
+    Compacting,
+    /// Compacted segments take their places in the directory.
+    Swapping,
+    /// What a compaction that was given up has written goes.
+    RemovingCleaned {
+        /// None may follow until the next start.
+        bars: bool,
+    },
     /// Making durable what is complete, and maybe the names of its files.
     Flushing {
         to: Offset,
@@ -232,6 +267,10 @@ pub struct Store {
     named: Option<Offset>,
     /// Bytes that are complete and wait for a flush to be readable.
     held_bytes: u64,
+    cleaning: Cleaning,
+    transit: Option<Transit>,
+    /// Counts swaps of segments.
+    generation: u32,
     offline: bool,
 }
 
@@ -264,6 +303,9 @@ impl Store {
             durable_to: Vec::new(),
             named: None,
             held_bytes: 0,
+            cleaning: Cleaning::Idle,
+            transit: None,
+            generation: 0,
             offline: false,
         }
     }
@@ -376,7 +418,11 @@ impl Store {
                     Err(error) => Some(self.fail_for_good("sealing a segment", &error, true)),
                 }
             }
-            (Beside::Opening(base), Outcome::Done(TaskOutcome::Segment(result))) => {
+            (Beside::Opening { base, generation }, Outcome::Done(TaskOutcome::Segment(result))) => {
+                // Whoever waits looks again.
+                if generation != self.generation {
+                    return Some(Event::Segment { base, failed: None });
+                }
                 let failed = match result {
                     Ok((file, index)) => {
                         self.log
@@ -426,6 +472,15 @@ impl Store {
                     Err(error) => Some(self.fail_for_good("a flush", &error, true)),
                 }
             }
+            (Beside::Compacting, Outcome::Done(TaskOutcome::Compacted(compacted))) => {
+                self.compacted(*compacted, out)
+            }
+            (Beside::Swapping, Outcome::Done(TaskOutcome::Finished(result))) => {
+                self.swapped(result)
+            }
+            (Beside::RemovingCleaned { bars }, Outcome::Done(TaskOutcome::Finished(result))) => {
+                self.cleaned_removed(bars, result)
+            }
             // Derived from the batches: recovery makes it again.
             (Beside::Epochs, Outcome::Done(TaskOutcome::Finished(result))) => {
                 if let Err(error) = result {
@@ -446,10 +501,22 @@ impl Store {
                 batch_size,
             } => self.slice(segment, position, batch_size, want, out),
             Located::Scan { segment, from, to } => match self.file_of(segment) {
-                Some(_) => Found::ReadHeaders(Scan { segment, from, to }),
+                Some(_) => Found::ReadHeaders(Scan {
+                    segment,
+                    from,
+                    to,
+                    generation: self.generation,
+                }),
                 None => self.open(segment, out),
             },
-            Located::LoadIndex { segment } => self.open(segment, out),
+            Located::LoadIndex { segment } => match self.in_transit(segment) {
+                Some(held) => {
+                    let index = held.index.clone();
+                    self.log.index_loaded(segment, index);
+                    self.find(want, out)
+                }
+                None => self.open(segment, out),
+            },
             Located::End => Found::End,
             Located::OutOfRange => Found::OutOfRange,
         }
@@ -504,6 +571,9 @@ impl Store {
         want: &Want,
         out: &mut Submissions,
     ) -> Found {
+        if scan.generation != self.generation {
+            return self.find(want, out);
+        }
         let segment = scan.segment;
         match log::scan_headers(bytes, scan.from, scan.to, want.offset) {
             ScanStep::Found { position, size } => self.slice(segment, position, size, want, out),
@@ -862,6 +932,7 @@ impl Store {
                     segment,
                     range,
                     first_batch: batch_size.into(),
+                    generation: self.generation,
                 })
             }
             None => self.open(segment, out),
@@ -876,7 +947,8 @@ impl Store {
         if matches!(self.lane, Lane::Rolling { base } if self.before(base) == Some(segment)) {
             return Some(&self.active);
         }
-        self.sealed.get(&segment)
+        let held = self.in_transit(segment).map(|held| &held.log);
+        held.or_else(|| self.sealed.get(&segment))
     }
 
     /// The base of the segment before the one at `base`.
@@ -892,13 +964,15 @@ impl Store {
         let under_way = self
             .beside
             .values()
-            .any(|it| matches!(it, Beside::Opening(at) if *at == base));
+            .any(|it| matches!(it, Beside::Opening { base: at, .. } if *at == base));
         if !under_way {
             let task = Task::OpenSegment {
                 directory: self.directory.clone(),
                 base,
             };
-            self.submit_beside(Beside::Opening(base), Operation::Task(task), out);
+            let generation = self.generation;
+            let opening = Beside::Opening { base, generation };
+            self.submit_beside(opening, Operation::Task(task), out);
         }
         Found::Opening(base)
     }

@@ -2,11 +2,13 @@
 //! [`Disk`]. Whatever touches names, lengths or durability of files is here; shards themselves only
 //! append and read.
 
+use super::cleaning::{self, Compacted, HeldSegment};
+use super::compaction::{self, Compaction, SegmentSwap};
 use super::files;
-use crate::batch::{self, Checked, Fault, Rules, Target};
+use crate::batch::{self, Checked, Fault, Header, Rules, Target};
 use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
-use crate::types::{Offset, TopicId};
+use crate::types::{Offset, Timestamp, TopicId};
 use std::io::Result;
 use std::path::PathBuf;
 
@@ -107,6 +109,20 @@ pub enum Task {
         /// Their bases.
         segments: Vec<Offset>,
     },
+    /// Does a step of a compaction. -> `Compacted`.
+    Compact(Box<Compaction>),
+    /// Puts a compacted segment in the place of others, durably. -> `Finished`.
+    SwapSegments {
+        /// The partition's directory.
+        directory: PathBuf,
+        /// Which.
+        swap: Box<SegmentSwap>,
+    },
+    /// Removes what a compaction that was given up has written. -> `Finished`.
+    RemoveCleaned {
+        /// The partition's directory.
+        directory: PathBuf,
+    },
     /// Asks what room directories have. -> `Space`.
     MeasureSpace {
         /// Which.
@@ -117,12 +133,23 @@ pub enum Task {
     Convert(Box<Conversion>),
     /// Looks for batches without records. -> `Sifted`.
     Sift(FileRange),
+    /// Reads batches and inflates them. -> `Batches`.
+    ReadBatches(FileRange),
+    /// Finds the time of an offset in the batch at the start of a stretch. -> `Time`.
+    TellTime {
+        /// The stretch.
+        range: FileRange,
+        /// The offset.
+        offset: Offset,
+    },
     /// Finds an offset by time. -> `Found`.
     LookUpTime {
         /// Segments as they were when asked.
         lookup: Box<log::TimeLookup>,
         /// The partition's directory.
         directory: PathBuf,
+        /// The segment, while its files have not taken their names.
+        held: Option<Box<HeldSegment>>,
     },
 }
 
@@ -156,6 +183,12 @@ pub enum TaskOutcome {
     Sifted(Result<log::Sifted>),
     /// What was found by time.
     Found(Result<Option<log::TimeFound>>),
+    /// The end of a step.
+    Compacted(Box<Compacted>),
+    /// When a record was written.
+    Time(Result<Option<Timestamp>>),
+    /// The batches that lie whole in a stretch, each with the bytes of its records.
+    Batches(Result<Vec<(Header, Vec<u8>)>>),
 }
 
 const _: () = assert!(size_of::<io::Operation<Task>>() <= 104);
@@ -174,6 +207,7 @@ impl io::Task for Task {
             | Task::Truncate { .. }
             | Task::Convert(_)
             | Task::Sift(_)
+            | Task::ReadBatches(_)
             | Task::SetAside { .. } => true,
             Task::Seal { .. }
             | Task::Allocate { .. }
@@ -181,7 +215,11 @@ impl io::Task for Task {
             | Task::Note { .. }
             | Task::Remove { .. }
             | Task::RemoveSegments { .. }
+            | Task::Compact(_)
+            | Task::SwapSegments { .. }
+            | Task::RemoveCleaned { .. }
             | Task::MeasureSpace { .. }
+            | Task::TellTime { .. }
             | Task::LookUpTime { .. } => false,
         }
     }
@@ -220,14 +258,35 @@ impl io::Task for Task {
                 directory,
                 segments,
             } => Finished(files::remove_segments(disk, &directory, &segments)),
+            Task::Compact(mut pass) => {
+                let (bytes, result) = pass.step(disk);
+                TaskOutcome::Compacted(Box::new(cleaning::Compacted {
+                    pass,
+                    bytes,
+                    result,
+                }))
+            }
+            Task::SwapSegments { directory, swap } => {
+                Finished(compaction::swap_segments(disk, &directory, &swap))
+            }
+            Task::RemoveCleaned { directory } => {
+                Finished(compaction::remove_cleaned(disk, &directory))
+            }
             Task::MeasureSpace { directories } => {
                 Space(directories.iter().map(|path| disk.space(path)).collect())
             }
             Task::Convert(conversion) => Converted(Box::new(conversion.run())),
             Task::Sift(range) => Sifted(files::sift(disk, &range)),
-            Task::LookUpTime { lookup, directory } => {
-                Found(files::look_up_time(disk, &directory, &lookup))
-            }
+            Task::ReadBatches(range) => Batches(files::read_batches(disk, &range)),
+            Task::LookUpTime {
+                lookup,
+                directory,
+                held,
+            } => Found(match held {
+                Some(held) => files::look_up_time_in(disk, &held, &lookup),
+                None => files::look_up_time(disk, &directory, &lookup),
+            }),
+            Task::TellTime { range, offset } => Time(files::time_at(disk, &range, offset)),
         }
     }
 }

@@ -26,10 +26,10 @@ impl Store {
     /// all the same.
     ///
     /// A segment of which something is in flight stays until the next call: its indexes are being
-    /// written, or its file is being opened.
+    /// written, or its file is being opened; and so do all while the log is compacted.
     pub fn remove_before_start(&mut self) -> Vec<Offset> {
         let mut removed = Vec::new();
-        if self.offline {
+        if self.offline || self.is_compacting() {
             return removed;
         }
         while let Some((base, next)) = self.oldest_two() {
@@ -56,10 +56,13 @@ impl Store {
         matches!(self.lane, Lane::Rolling { base } if base == next)
             || self.beside.values().any(|beside| match beside {
                 Beside::Sealing { next: sealing } => *sealing == next,
-                Beside::Opening(opening) => *opening == base,
+                Beside::Opening { base: opening, .. } => *opening == base,
                 Beside::Reserving { .. }
                 | Beside::Headers { .. }
                 | Beside::Epochs
+                | Beside::Compacting
+                | Beside::Swapping
+                | Beside::RemovingCleaned { .. }
                 | Beside::Flushing { .. } => false,
             })
     }

@@ -4,7 +4,8 @@ use super::retry::retry;
 use crate::io::{Closer, Disk, Entry, File, FileInfo, OpenMode, Space};
 use crossbeam_channel::{Sender, unbounded};
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, futimens};
+use nix::sys::time::TimeSpec;
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -77,6 +78,14 @@ impl Disk for Files {
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
             other => other,
         }
+    }
+
+    fn set_modified(&self, file: &File, modified_ms: i64) -> Result<()> {
+        let time = TimeSpec::new(
+            modified_ms.div_euclid(1_000),
+            modified_ms.rem_euclid(1_000) * 1_000_000,
+        );
+        Ok(futimens(borrow(file), &TimeSpec::UTIME_OMIT, &time)?)
     }
 
     fn sync(&self, file: &File) -> Result<()> {

@@ -2,6 +2,7 @@
 //! its own.
 
 use crate::client::Client;
+use crate::members::HASTY;
 use millstream::types::{PartitionIndex, Uuid};
 use millstream::wire::{
     CreateTopic, CreateTopicConfig, CreateTopicsRequest, CreateTopicsResponse, ErrorCode,
@@ -69,13 +70,22 @@ impl Drop for Directory {
 /// The broker that tests share: four shards, two partitions by default, everything else as it comes.
 pub fn shared() -> &'static Broker {
     static SHARED: OnceLock<Broker> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        let directory = Directory::new();
-        let overrides = ["num.shards=4", "num.partitions=2"];
-        let broker = Broker::start(&directory, &overrides);
-        keep(&broker, directory);
-        broker
-    })
+    SHARED.get_or_init(|| lasting(&["num.shards=4", "num.partitions=2"]))
+}
+
+/// The one that the tests of groups share: three shards, and as [`HASTY`] says.
+pub fn of_groups() -> &'static Broker {
+    static SHARED: OnceLock<Broker> = OnceLock::new();
+    let fewer = ["num.shards=3", "offsets.topic.num.partitions=7"];
+    SHARED.get_or_init(|| lasting(&[&fewer[..], &HASTY].concat()))
+}
+
+/// A broker for as long as the tests run.
+fn lasting(overrides: &[&str]) -> Broker {
+    let directory = Directory::new();
+    let broker = Broker::start(&directory, overrides);
+    keep(&broker, directory);
+    broker
 }
 
 /// Statics are never dropped: a shell waits for the end of this process, which closes its stdin, then
@@ -141,6 +151,18 @@ impl Broker {
     /// What it has written to stderr so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.directory.join("stderr")).unwrap_or_default()
+    }
+
+    /// The memory that it holds.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kib: u64 = kib
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number of KiB");
+        kib << 10
     }
 
     /// The directory of a partition.

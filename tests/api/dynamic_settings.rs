@@ -4,7 +4,9 @@
 
 use crate::broker::{self, Broker, Directory, Topic};
 use crate::client::Client;
+use crate::compaction::{cleaned, log_bytes, read};
 use crate::flush;
+use crate::members::until;
 use crate::records::{batch, batch_at, builder, headers, large, now_ms, sequenced};
 use crate::settings::{BROKER, DELETE, SET, TOPIC, alter, set};
 use millstream::batch::Codec;
@@ -19,14 +21,30 @@ use std::time::{Duration, Instant};
 /// and the test that shows the effect.
 const EFFECTS: &[(&str, &str)] = &[
     // of a topic, and of brokers as its default
+    ("cleanup.policy", "cleanup_policy_compacts"),
     ("compression.gzip.level", "compression_type_and_levels"),
     ("compression.lz4.level", "compression_type_and_levels"),
     ("compression.type", "compression_type_and_levels"),
     ("compression.zstd.level", "compression_type_and_levels"),
+    ("delete.retention.ms", "delete_retention_ms"),
     ("flush.messages", "flush_messages"),
     ("flush.ms", "flush_ms"),
     ("index.interval.bytes", "index_interval_and_size"),
     ("internal.segment.bytes", "internal_segment_bytes"),
+    ("log.cleaner.delete.retention.ms", "delete_retention_ms"),
+    (
+        "log.cleaner.max.compaction.lag.ms",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
+    (
+        "log.cleaner.min.cleanable.ratio",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
+    (
+        "log.cleaner.min.compaction.lag.ms",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
+    ("log.cleanup.policy", "cleanup_policy_compacts"),
     ("log.flush.interval.messages", "flush_messages"),
     ("log.flush.interval.ms", "flush_ms"),
     ("log.index.interval.bytes", "index_interval_and_size"),
@@ -43,6 +61,10 @@ const EFFECTS: &[(&str, &str)] = &[
     ("log.roll.jitter.ms", "segment_jitter_ms"),
     ("log.roll.ms", "segment_ms"),
     ("log.segment.bytes", "segment_bytes"),
+    (
+        "max.compaction.lag.ms",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
     ("max.message.bytes", "max_message_bytes"),
     ("message.max.bytes", "max_message_bytes"),
     ("message.timestamp.after.max.ms", "message_timestamp_bounds"),
@@ -51,6 +73,14 @@ const EFFECTS: &[(&str, &str)] = &[
         "message_timestamp_bounds",
     ),
     ("message.timestamp.type", "message_timestamp_type"),
+    (
+        "min.cleanable.dirty.ratio",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
+    (
+        "min.compaction.lag.ms",
+        "dirty_ratio_and_lags_of_compaction",
+    ),
     (
         "min.insync.replicas",
         "min_insync_replicas_beyond_the_replicas_is_no_bound_as_in_kafka",
@@ -65,6 +95,17 @@ const EFFECTS: &[(&str, &str)] = &[
         "listeners_stay_as_they_were_opened",
     ),
     ("listeners", "listeners_stay_as_they_were_opened"),
+    ("log.cleaner.backoff.ms", "what_compaction_may_take"),
+    ("log.cleaner.dedupe.buffer.size", "what_compaction_may_take"),
+    (
+        "log.cleaner.io.buffer.load.factor",
+        "what_compaction_may_take",
+    ),
+    ("log.cleaner.io.buffer.size", "what_compaction_may_take"),
+    (
+        "log.cleaner.io.max.bytes.per.second",
+        "what_compaction_may_take",
+    ),
     (
         "max.connections",
         "max_connections_and_those_of_one_address",
@@ -689,5 +730,188 @@ fn max_connections_and_those_of_one_address() {
         unset(&mut client, BROKER, "1", key);
         unset(&mut client, BROKER, "", key);
     }
+    broker.stop();
+}
+
+// -- compaction
+
+const POLICY: (&str, &str) = ("cleanup.policy", "log.cleanup.policy");
+const SMALL_SEGMENTS: (&str, &str) = ("internal.segment.bytes", "1000");
+
+/// As [`at_both_levels`], on brokers that look every 20 ms for what to compact, with a topic whose segments
+/// hold some eight batches.
+fn under_eager_cleaners(name: &str, play: impl Fn(&mut Stage<'_>)) {
+    for kind in [TOPIC, BROKER] {
+        let directory = Directory::new();
+        let broker = Broker::start(&directory, &["num.shards=2", "log.cleaner.backoff.ms=20"]);
+        play(&mut Stage {
+            broker: &broker,
+            topic: broker.topic_with(name, 1, &[SMALL_SEGMENTS]),
+            kind,
+            client: broker.client(),
+        });
+        broker.stop();
+    }
+}
+
+/// A batch of one record of 50 bytes, or of a tombstone.
+fn keyed(key: &str, is_deleted: bool) -> Vec<u8> {
+    let value = (!is_deleted).then_some(&[b'v'; 50][..]);
+    let mut builder = builder();
+    builder.push(Timestamp(now_ms()), Some(key.as_bytes()), value, &[]);
+    builder.finish()
+}
+
+impl Stage<'_> {
+    /// Sixty batches of one key: 7,000 bytes, of which 120 stay, and what is in the last segment.
+    fn write_often(&mut self) -> i64 {
+        let last = (0..60)
+            .map(|_| self.append(0, keyed("often", false)))
+            .last();
+        last.expect("some") + 1
+    }
+
+    fn bytes(&self) -> u64 {
+        log_bytes(&self.broker.partition(&self.topic, 0))
+    }
+
+    fn is_compacted_soon(&self) {
+        until(|| self.bytes(), |bytes| *bytes < 3_000);
+    }
+
+    fn is_not_compacted(&self) {
+        std::thread::sleep(Duration::from_millis(400));
+        assert!(self.bytes() > 6_000, "{} bytes", self.bytes());
+    }
+}
+
+#[test]
+fn cleanup_policy_compacts() {
+    under_eager_cleaners("effect-policy", |stage| {
+        stage.write_often();
+        stage.is_not_compacted();
+        stage.set(POLICY, "compact");
+        stage.is_compacted_soon();
+        stage.unset(POLICY);
+        stage.write_often();
+        stage.is_not_compacted();
+    });
+}
+
+#[test]
+fn dirty_ratio_and_lags_of_compaction() {
+    const RATIO: (&str, &str) = (
+        "min.cleanable.dirty.ratio",
+        "log.cleaner.min.cleanable.ratio",
+    );
+    const MIN: (&str, &str) = ("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms");
+    const MAX: (&str, &str) = ("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+    under_eager_cleaners("effect-dirt", |stage| {
+        stage.set(MIN, "3600000");
+        stage.set(POLICY, "compact");
+        stage.write_often();
+        stage.is_not_compacted();
+        stage.set(MIN, "0");
+        stage.is_compacted_soon();
+        // No log is dirtier than that.
+        stage.set(RATIO, "1");
+        stage.write_often();
+        stage.is_not_compacted();
+        stage.set(MAX, "1");
+        stage.is_compacted_soon();
+        stage.unset(MAX);
+        stage.write_often();
+        stage.is_not_compacted();
+        stage.set(RATIO, "0.5");
+        stage.is_compacted_soon();
+    });
+}
+
+#[test]
+fn delete_retention_ms() {
+    const RETENTION: (&str, &str) = ("delete.retention.ms", "log.cleaner.delete.retention.ms");
+    // Rounds of compaction, after which it is asked whether a tombstone is there.
+    let round = |stage: &mut Stage<'_>| {
+        let end = stage.write_often();
+        stage.is_compacted_soon();
+        let (newest, _) = read(&mut stage.client, &stage.topic, end);
+        newest.contains_key("deleted")
+    };
+    under_eager_cleaners("effect-tombstones", |stage| {
+        stage.set(POLICY, "compact");
+        stage.set(RETENTION, "1");
+        stage.append(0, keyed("deleted", true));
+        until(|| round(stage), |is_there| !is_there);
+        stage.set(RETENTION, "3600000");
+        stage.append(0, keyed("deleted", true));
+        for _ in 0..4 {
+            assert!(round(stage));
+        }
+    });
+}
+
+#[test]
+fn what_compaction_may_take() {
+    const RATE: &str = "log.cleaner.io.max.bytes.per.second";
+    let directory = Directory::new();
+    let hourly = ["num.shards=2", "log.cleaner.backoff.ms=3600000"];
+    let broker = Broker::start(&directory, &hourly);
+    let compact = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0"),
+    ];
+    let configs = [&[SMALL_SEGMENTS], &compact[..]].concat();
+    let mut stage = Stage {
+        broker: &broker,
+        topic: broker.topic_with("effect-means", 1, &configs),
+        kind: BROKER,
+        client: broker.client(),
+    };
+    stage.write_often();
+    stage.is_not_compacted();
+    stage.set(("", "log.cleaner.backoff.ms"), "20");
+    stage.is_compacted_soon();
+    // Too slow to come to an end.
+    stage.set(("", RATE), "1");
+    stage.write_often();
+    stage.is_not_compacted();
+    // With the smallest buffer batches are larger than it.
+    stage.set(("", "log.cleaner.io.buffer.size"), "0");
+    let mut large = builder();
+    let value = vec![7; 300_000];
+    large.push(Timestamp(now_ms()), Some(b"often"), Some(&value), &[]);
+    stage.unset(("", RATE));
+    let roomy = [&[("internal.segment.bytes", "400000")], &compact[..]].concat();
+    let roomy = broker.topic_with("effect-buffer", 1, &roomy);
+    let large = large.finish();
+    for _ in 0..4 {
+        stage.client.append(&roomy, 0, large.clone());
+    }
+    stage.is_compacted_soon();
+    until(
+        || log_bytes(&broker.partition(&roomy, 0)),
+        |bytes| *bytes < 700_000,
+    );
+    // How many keys the first pass over 300 of them takes; slow enough to be seen.
+    stage.set(("", RATE), "400000");
+    let first_pass = |stage: &mut Stage<'_>, name: &str| {
+        let topic = broker.topic_with(name, 1, &[SMALL_SEGMENTS]);
+        for at in 0..300 {
+            let batch = keyed(&format!("{at:03}"), false);
+            stage.client.append(&topic, 0, batch);
+        }
+        set(&mut stage.client, TOPIC, name, "cleanup.policy", "compact");
+        let cleaned = until(|| cleaned(&directory, name), Option::is_some);
+        unset(&mut stage.client, TOPIC, name, "cleanup.policy");
+        cleaned.expect("just seen")
+    };
+    let all = first_pass(&mut stage, "effect-keys-all");
+    assert!((280..=300).contains(&all), "{all}");
+    stage.set(("", "log.cleaner.dedupe.buffer.size"), "4800");
+    let ninety = first_pass(&mut stage, "effect-keys-90");
+    assert!((88..=92).contains(&ninety), "{ninety}");
+    stage.set(("", "log.cleaner.io.buffer.load.factor"), "0.5");
+    let fifty = first_pass(&mut stage, "effect-keys-50");
+    assert!((48..=52).contains(&fifty), "{fifty}");
     broker.stop();
 }

@@ -82,17 +82,19 @@ fn every_version_tells_broker_topic_and_partitions() {
     }
 }
 
+/// But for that of groups: see group_coordinators.
 #[test]
 fn internal_topics_are_not_made_by_asking() {
     let mut client = broker::shared().client();
     for name in [
-        "__consumer_offsets",
+        "__share_group_state",
         "__transaction_state",
         "__cluster_metadata",
     ] {
         let told = one(&mut client, NEWEST, name, true);
         assert_ne!(told.error_code, ErrorCode::NONE, "{name}");
         assert!(told.partitions.is_empty());
+        assert!(told.is_internal);
     }
 }
 

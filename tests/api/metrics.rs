@@ -3,10 +3,13 @@
 
 use crate::broker::{Broker, Directory, Topic};
 use crate::client::{Client, FETCH, PRODUCE, fetch_request, fetched, produce_request};
-use crate::records::{batch, large};
+use crate::members::{HASTY, Member, all_loaded, subscription};
+use crate::records::{batch, batch_at, large, now_ms};
+use millstream::batch::Codec;
 use millstream::wire::{
-    DeleteTopic, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, FetchResponse,
-    ProduceResponse,
+    ConsumerProtocolAssignment, ConsumerProtocolTopic, DeleteRecordsPartition,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic, DeleteTopic,
+    DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, FetchResponse, ProduceResponse,
 };
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -328,4 +331,90 @@ fn beyond_a_few_connections_at_once_none_is_kept_and_none_is_kept_for_ever() {
         assert!(Instant::now() < deadline, "a silent one is kept");
     }
     Samples::of(&broker);
+}
+
+#[test]
+fn groups_are_behind_by_records_and_by_time() {
+    let directory = Directory::new();
+    let broker = Broker::start(&directory, &[&["num.shards=2"][..], &HASTY].concat());
+    let topic = broker.topic("read", 3);
+    let mut client = broker.client();
+    let hour_ago = now_ms() - 3_600_000;
+    let times = [hour_ago, hour_ago + 600_000, hour_ago + 1_200_000];
+    client.append(&topic, 0, batch_at(Codec::Lz4, &times));
+    client.append(&topic, 1, batch(&["x"]));
+    let mut member = Member::of(&broker, "readers");
+    all_loaded(&broker);
+    member.metadata = subscription(&["read"]);
+    let assignment = ConsumerProtocolAssignment {
+        assigned_partitions: vec![ConsumerProtocolTopic {
+            topic: "read".into(),
+            partitions: vec![0],
+        }],
+        user_data: None,
+    };
+    let assignment = assignment.to_bytes(0).expect("the version is known");
+    member.settle(&assignment);
+    let committed = member.commit(&topic, &[(0, 1), (1, 1)]);
+    assert_eq!(committed, ErrorCode::NONE);
+
+    let of = |partition: i32| {
+        format!("{{consumergroup=\"readers\",topic=\"read\",partition=\"{partition}\"}}")
+    };
+    let samples = Samples::of(&broker);
+    let figure = |name: &str, partition| samples.get(&format!("{name}{}", of(partition)));
+    assert_eq!(figure("kafka_consumergroup_current_offset", 0), 1.0);
+    assert_eq!(figure("kafka_consumergroup_lag", 0), 2.0);
+    let seconds = figure("kafka_consumergroup_lag_seconds", 0);
+    // The second record was written ten minutes after the first.
+    assert!((3_000.0..3_100.0).contains(&seconds), "{seconds}");
+    assert_eq!(figure("kafka_consumergroup_lag", 1), 0.0);
+    assert_eq!(figure("kafka_consumergroup_lag_seconds", 1), 0.0);
+    let at = figure("millstream_consumergroup_commit_timestamp_seconds", 0);
+    assert!((at - now_ms() as f64 / 1e3).abs() < 60.0, "{at}");
+    let by_topic = "{consumergroup=\"readers\",topic=\"read\"}";
+    assert_eq!(
+        samples.get(&format!("kafka_consumergroup_lag_sum{by_topic}")),
+        2.0
+    );
+    let members = "kafka_consumergroup_members{consumergroup=\"readers\"}";
+    assert_eq!(samples.get(members), 1.0);
+    let state = "millstream_consumergroup_state{consumergroup=\"readers\",state=\"Stable\",type=\"classic\"}";
+    assert_eq!(samples.get(state), 1.0);
+    assert_eq!(samples.get("millstream_consumergroups_cut"), 0.0);
+    let owners: Vec<&String> = samples
+        .0
+        .keys()
+        .filter(|name| name.starts_with("millstream_consumergroup_owner"))
+        .collect();
+    let labels = format!(
+        "consumer_id=\"{}\",client_id=\"tests\",host=\"/127.0.0.1\"",
+        member.id
+    );
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    assert!(
+        owners[0].contains("partition=\"0\"") && owners[0].contains(&labels),
+        "{owners:?}"
+    );
+
+    // What it has consumed is not behind any more; records that are deleted have no time.
+    assert_eq!(member.commit(&topic, &[(0, 3), (2, 0)]), ErrorCode::NONE);
+    client.append(&topic, 2, batch(&["a", "b"]));
+    let delete = DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: "read".into(),
+            partitions: vec![DeleteRecordsPartition {
+                partition_index: 2,
+                offset: 1,
+            }],
+        }],
+        timeout_ms: 30_000,
+    };
+    let _: DeleteRecordsResponse<'_> = client.call(2, &delete);
+    let samples = Samples::of(&broker);
+    let figure =
+        |name: &str, partition| samples.0.get(&format!("{name}{}", of(partition))).copied();
+    assert_eq!(figure("kafka_consumergroup_lag_seconds", 0), Some(0.0));
+    assert_eq!(figure("kafka_consumergroup_lag", 2), Some(2.0));
+    assert_eq!(figure("kafka_consumergroup_lag_seconds", 2), None);
 }

@@ -51,7 +51,7 @@ fn table() -> String {
 
 fn status(key: ApiKey) -> String {
     match key {
-        ApiKey::FIND_COORDINATOR => "refuses: there is no coordinator yet".into(),
+        ApiKey::FIND_COORDINATOR => "served for groups; others have no coordinator yet".into(),
         ApiKey::PRODUCE => "served from version 3 on (0 is named for librdkafka)".into(),
         ApiKey::INIT_PRODUCER_ID => "served for idempotence; transactional ids are refused".into(),
         ApiKey::ALTER_REPLICA_LOG_DIRS => {
@@ -69,7 +69,6 @@ fn status(key: ApiKey) -> String {
 /// brokers, or gone with ZooKeeper.
 fn waits_for(key: ApiKey) -> Option<&'static str> {
     let what = match key.0 {
-        8 | 9 | 11..=16 | 42 | 47 | 68 | 69 => "consumer groups",
         24..=28 | 65 | 66 => "transactions",
         17 | 29..=31 | 36 | 38..=41 | 50 | 51 => "security",
         76..=79 | 90..=92 => "share groups",

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A data directory and its server.properties, made by Apache Kafka, move to the broker under test and back and forth
 # again. Each broker must find what the one before it left: topics, their ids and configs, offsets, records,
-# the sequences of idempotent producers, what transactions were committed and aborted; and hand out producer ids that
-# were never used. Then it adds its own.
+# the sequences of idempotent producers, groups and what they have committed, what transactions were committed and
+# aborted; and hand out producer ids that were never used. Then it adds its own.
 set -u -o pipefail
 source "$(dirname "$0")/broker.sh"
 work_dir both-ways
@@ -18,10 +18,15 @@ topics() { java_run $TOOLS.TopicCommand --bootstrap-server "$BROKER" "$@" 2>>"$W
 state() {
     local topic partition
     {
-        topics --describe | by_config | sort
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time earliest | sed 's/^/earliest /' | sort
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time latest | sort | tee "$WORK/ends"
-        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time max-timestamp | sed 's/^/max-timestamp /' | sort
+        topics --describe | grep -vE "Topic: (compacted|__consumer_offsets)" | by_config | sort
+        if [ $step -gt 1 ] || [ -e "$WORK/grouped" ]; then
+            java_run $TOOLS.consumer.group.ConsumerGroupCommand --bootstrap-server "$BROKER" --describe --all-groups --offsets 2>/dev/null |
+                tr -s ' ' | grep . | sort | tee "$WORK/groups"
+            [ "$(grep -c grouped "$WORK/groups")" = 2 ] || fail "$KIND: the groups have not committed"
+        fi
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time earliest | grep -vE "^(compacted|__consumer_offsets):" | sed 's/^/earliest /' | sort
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time latest | grep -vE "^(compacted|__consumer_offsets):" | sort | tee "$WORK/ends"
+        java_run $TOOLS.GetOffsetShell --bootstrap-server "$BROKER" --time max-timestamp | grep -vE "^(compacted|__consumer_offsets):" | sed 's/^/max-timestamp /' | sort
         while IFS=: read -r topic partition _; do
             kcat -b "$BROKER" -q -C -t "$topic" -p "$partition" -o beginning -e -X check.crcs=true \
                 -f '%t %p %o %T %K:%k %h %S:%s\n' >"$WORK/records" || fail "cannot read $topic/$partition"
@@ -96,17 +101,72 @@ sequences() {
     [ "$(send $((next + 10)))" = OUT_OF_ORDER_SEQUENCE_NUMBER ] || fail "step $1: a gap in the sequence was accepted"
 }
 
+# compacted STEP: each step sets fifty keys again and again and deletes some of them. In few bytes the last value of each is
+# left, by whichever broker; the one before it has left no less, and what it left is read by Kafka's own tool.
+compacted() {
+    local step=$1 log=$dir/data/compacted-0 left
+    if [ "$step" = 1 ]; then
+        topics --create --topic compacted --config cleanup.policy=compact --config internal.segment.bytes=40000 \
+            --config min.cleanable.dirty.ratio=0.01 >/dev/null
+    else
+        newest "$((step - 1))"
+    fi
+    seq 1 4000 | awk -v step="$step" '{printf "key-%d:%d of step %d\n", $1 % 50, $1, step}' |
+        kcat -b "$BROKER" -P -t compacted -K : -X batch.num.messages=20 -X enable.idempotence=true || fail "keys of step $step"
+    seq 0 4 49 | sed "s/.*/key-&:/" | kcat -b "$BROKER" -P -t compacted -K : -Z || fail "tombstones of step $step"
+    # So that what is behind it is closed.
+    seq 1 600 | awk '{printf "last:%060d\n", $1}' | kcat -b "$BROKER" -P -t compacted -K : -X batch.num.messages=20 || fail "the end of step $step"
+    for _ in $(seq 1 90); do
+        left=$(cat "$log"/*.log | wc -c)
+        [ "$left" -lt 100000 ] && break
+        sleep 1
+    done
+    [ "$left" -lt 100000 ] || fail "step $step, $KIND: $left bytes of a compacted topic are left"
+    newest "$step"
+    say "step $step, $KIND: $left bytes of the compacted topic are left"
+}
+
+# grouped STEP: a group of each protocol reads on where the step before has left it.
+grouped() {
+    local step=$1
+    [ "$step" -gt 1 ] || topics --create --topic grouped --partitions 1 >/dev/null
+    seq 1 20 | sed "s/^/step $step: /" >"$WORK/grouped"
+    kcat -b "$BROKER" -P -t grouped -l "$WORK/grouped" || fail "records for groups of step $step"
+    timeout 60 kcat -b "$BROKER" -q -u -G of-classic-members grouped -c 20 -X auto.offset.reset=earliest >"$WORK/read" 2>"$WORK/err" ||
+        { tail "$WORK/err" >&2; fail "$KIND: a classic member of step $step"; }
+    cmp "$WORK/read" "$WORK/grouped" || fail "$KIND: a classic group went on elsewhere in step $step"
+    java_run $TOOLS.consumer.ConsoleConsumer --bootstrap-server "$BROKER" --topic grouped --group of-consumers --max-messages 20 --timeout-ms 60000 \
+        --command-property group.protocol=consumer --command-property auto.offset.reset=earliest >"$WORK/read" 2>"$WORK/err" ||
+        { tail "$WORK/err" >&2; fail "$KIND: a consumer of step $step"; }
+    cmp "$WORK/read" "$WORK/grouped" || fail "$KIND: a consumer group went on elsewhere in step $step"
+}
+
+# newest STEP: of each key the value that step STEP set last, none of those that it deleted.
+newest() {
+    kcat -b "$BROKER" -q -C -t compacted -o beginning -e -X check.crcs=true -f '%k %S %s\n' >"$WORK/keys" || fail "cannot read compacted"
+    awk '{if ($2 < 0) delete value[$1]; else {at = $1; $1 = $2 = ""; value[at] = $0}} END {for (key in value) print key value[key]}' \
+        "$WORK/keys" | grep -v ^last | sort >"$WORK/newest"
+    seq 1 4000 | awk -v step="$1" '{value[$1 % 50] = $1 " of step " step} END {for (key in value) if (key % 4) print "key-" key "  " value[key]}' |
+        sort >"$WORK/wanted"
+    diff "$WORK/wanted" "$WORK/newest" >"$WORK/diff" || { head -20 "$WORK/diff" >&2; fail "$KIND: not what step $1 set last"; }
+}
+
 step=0
 for KIND in kafka "$tested" kafka "$tested"; do
     step=$((step + 1))
-    broker_start "$dir"
+    broker_start "$dir" log.cleaner.backoff.ms=500
     if [ $step -gt 1 ]; then
         state "$WORK/found-$step"
         diff -a "$WORK/left-$((step - 1))" "$WORK/found-$step" >"$WORK/diff" || { cut -c1-250 "$WORK/diff" | head -20 >&2; fail "step $step, $KIND: it is not what step $((step - 1)) left"; }
     fi
     add $step
+    compacted $step
+    grouped $step
     state "$WORK/left-$step"
     broker_stop
+    java_run kafka.tools.DumpLogSegments --deep-iteration --files "$(find "$dir/data/compacted-0" -name "*.log" | sort | paste -sd,)" >"$WORK/dump" 2>&1 ||
+        { tail "$WORK/dump" >&2; fail "kafka-dump-log of step $step"; }
+    if grep -iE "exception|mismatch|corrupt|isvalid: false" "$WORK/dump" >&2; then fail "step $step: kafka-dump-log found faults"; fi
     say "step $step, $KIND: $(grep -c TopicId "$WORK/left-$step") topics, $(awk '/records, / {n += $2} END {print n}' "$WORK/left-$step") records"
 done
 say "both ways: all checks passed"

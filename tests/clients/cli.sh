@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Millstream's own command line against the broker in $BROKER, with kcat as its counterpart: partitions of keys,
-# every codec both ways, headers and nulls, administration, and the broker's files in $BROKER_DIR.
+# every codec both ways, headers and nulls, administration, groups, and the broker's files in $BROKER_DIR.
 set -u -o pipefail
 source "$(dirname "$0")/broker.sh"
 work_dir cli
@@ -71,10 +71,34 @@ same "properties altered" "cleanup.policy=compact retention.ms=-1 segment.ms=600
 cli topics create "$topic-admin" >/dev/null 2>&1 && fail "a topic was created twice"
 cli topics delete "$topic-admin" >/dev/null || fail "delete"
 cli consume "$topic-admin" -e >/dev/null 2>&1 && fail "a topic that was deleted is read"
-for command in "cluster describe" "cluster api-versions" "cluster features" "cluster log-dirs" "cluster quorum" "topics list"; do
+for command in "cluster describe" "cluster api-versions" "cluster features" "cluster log-dirs" "cluster quorum" "topics list" "groups list"; do
     # shellcheck disable=SC2086
     cli $command --json | python3 -c 'import json,sys; assert json.load(sys.stdin)' || fail "$command as JSON"
 done
+
+# groups: kcat goes on where we have come to, and we where kcat has; then they begin elsewhere
+create "$topic-group" 1
+seq 1 20 | cli produce "$topic-group" -q || fail "produce for the groups"
+grouped() { timeout 60 kcat -b "$BROKER" -q -u -G "$topic-$1" -X auto.offset.reset=earliest -c "$2" "$topic-group" || fail "kcat in group $1"; }
+# position GROUP: committed, end, lag
+position() { cli groups describe "$topic-$1" | awk 'NR > 1 { print $4, $5, $6 }' | paste -sd' '; }
+same "we begin" "1 2 3 4" "$(cli consume "$topic-group" -g "$topic-g" --group-protocol classic -n 4 | paste -sd' ')"
+same "where we are" "4 20 16" "$(position g)"
+cli groups describe "$topic-g" | awk 'NR == 2 && $7 ~ /^[0-9]+(\.[0-9])?$/ { found = 1 } END { exit !found }' || fail "nobody knows how long the group is behind"
+same "kcat goes on" "5 6 7" "$(grouped g 3 | paste -sd' ')"
+same "where kcat is" "7 20 13" "$(position g)"
+same "we go on to the end" "$(seq 8 20 | paste -sd' ')" "$(cli consume "$topic-group" -g "$topic-g" --group-protocol classic -e | paste -sd' ')"
+same "a dry run" "20 18" "$(cli groups reset "$topic-g" --all-topics --shift-by -2 | awk 'NR == 2 { print $4, $5 }')"
+same "it changed nothing" "20 20 0" "$(position g)"
+cli groups reset "$topic-g" --topic "$topic-group:0" --shift-by -2 --execute >/dev/null || fail "reset"
+same "what comes again" "19 20" "$(grouped g 2 | paste -sd' ')"
+same "a plan" "$topic-group,0,0" "$(cli groups reset "$topic-g" --all-topics --to-earliest --export)"
+same "the state" "Empty" "$(cli groups list | awk -v group="$topic-g" '$1 == group { print $3 }')"
+same "KIP-848" "1 2 3" "$(cli consume "$topic-group" -g "$topic-k" --group-protocol consumer -n 3 | paste -sd' ')"
+same "its type" "consumer" "$(cli groups describe --state "$topic-k" | awk 'NR == 2 { print $3 }')"
+same "where it is" "3 20 17" "$(position k)"
+cli groups delete "$topic-g" "$topic-k" >/dev/null || fail "groups delete"
+cli groups describe "$topic-g" >/dev/null 2>&1 && fail "a group that was deleted is described"
 
 # the broker's files, as it left them
 cli log verify "$BROKER_DIR/data" >"$WORK/verified" || { cat "$WORK/verified" >&2; fail "log verify"; }

@@ -19,7 +19,8 @@ csplit -s -f "$WORK/commands." "$HERE/tool-commands.txt" '/^=== stopped/' || fai
 sed -i '/^===/d' "$WORK/commands.01"
 
 # Records have the timestamps that the list gives them: no retention may come along meanwhile.
-calm=(log.initial.task.delay.ms=3600000 log.retention.check.interval.ms=3600000)
+# And groups are to begin at once.
+calm=(log.initial.task.delay.ms=3600000 log.retention.check.interval.ms=3600000 group.initial.rebalance.delay.ms=0 offsets.topic.num.partitions=4)
 KIND=kafka broker_start "$WORK/kafka" "${calm[@]}"
 reference=$BROKER reference_pid=$BROKER_PID
 KIND=$tested broker_start "$WORK/tested" "${calm[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# kcat against the broker in $BROKER: metadata, every codec, headers, keys, nulls, offsets, times.
+# kcat against the broker in $BROKER: metadata, every codec, headers, keys, nulls, offsets, times, a group.
 set -u
 source "$(dirname "$0")/broker.sh"
 work_dir kcat
@@ -63,6 +63,11 @@ sleep 1
 kcat_ -P -t "$topic-times" <<<later
 wait $waiting || fail "the consumer at the end got nothing"
 same "the tail" later "$(cat "$WORK/tail")"
+
+# a group: who comes later goes on where the other stopped
+grouped() { timeout 40 kcat -b "$BROKER" -q -u -G "$topic" -X auto.offset.reset=earliest -K : "$@" "$topic-group" || fail "a member of a group: $*"; }
+kcat_ -P -t "$topic-group" -K : -l "$WORK/lines" || fail "produce for the group"
+{ grouped -c 500; grouped -c 1500; } | cmp - "$WORK/lines" || fail "the group read otherwise"
 
 # an offset beyond the end resets as asked
 same "out of range" early "$(kcat_ -C -t "$topic-times" -p 0 -o 999999 -X auto.offset.reset=earliest -c 1)"

@@ -61,7 +61,8 @@ told 'root=(OFF|ERROR|WARN|INFO|DEBUG|TRACE) '
 
 # groups and client metrics
 configs --alter --entity-type groups --entity-name "$topic" --add-config consumer.session.timeout.ms=50000
-# (kafka-configs --describe of a group lists the groups first, which is not served yet)
+configs --describe --entity-type groups --entity-name "$topic"
+told 'consumer.session.timeout.ms=50000'
 metrics --alter --name "$topic" --metrics org.apache.kafka. --interval 30000 --match client_id=a
 metrics --list
 told "^$topic\$"

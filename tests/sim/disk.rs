@@ -312,6 +312,13 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn set_modified(&self, file: &File, modified_ms: i64) -> Result<()> {
+        let mut state = self.state();
+        state.tick()?;
+        state.file(file).modified_ms = modified_ms;
+        Ok(())
+    }
+
     fn sync(&self, file: &File) -> Result<()> {
         let mut state = self.state();
         state.tick()?;

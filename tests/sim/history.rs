@@ -132,6 +132,10 @@ pub struct Counts {
     pub lost: u64,
     /// Answers to fetches that waited for data.
     pub woken: u64,
+    /// Offsets of groups whose commit was acknowledged.
+    pub committed: u64,
+    /// Logs that were compacted, as of the last stop.
+    pub compacted: u64,
 }
 
 impl History {

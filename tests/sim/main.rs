@@ -38,6 +38,8 @@
 #![cfg(feature = "mutations")]
 
 mod broker;
+mod committer;
+mod compaction;
 mod consumer;
 mod conversation;
 mod disk;

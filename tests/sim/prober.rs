@@ -322,6 +322,9 @@ impl Vandal {
                     ApiKey::METADATA,
                     ApiKey::API_VERSIONS,
                     ApiKey::INIT_PRODUCER_ID,
+                    ApiKey::OFFSET_COMMIT,
+                    ApiKey::JOIN_GROUP,
+                    ApiKey::SYNC_GROUP,
                 ];
                 bytes[4..6].copy_from_slice(&random.pick(&keys).0.to_be_bytes());
                 bytes[6..8].copy_from_slice(&(random.below(14) as i16).to_be_bytes());

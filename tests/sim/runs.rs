@@ -21,7 +21,7 @@ const FRESH: u64 = 20;
 /// Seeds within which each planted bug must be caught.
 const MUTATION_SEEDS: u64 = 200;
 
-const MUTATIONS: [Mutation; 8] = [
+const MUTATIONS: [Mutation; 10] = [
     Mutation::ShortWriteNotResumed,
     Mutation::AcknowledgedBeforeWritten,
     Mutation::HighWatermarkEarly,
@@ -30,6 +30,8 @@ const MUTATIONS: [Mutation; 8] = [
     Mutation::LostWakeUp,
     Mutation::RepliesSwapped,
     Mutation::StaleIndex,
+    Mutation::CommittedBeforeWritten,
+    Mutation::NewestCompactedAway,
 ];
 
 /// How a run failed.
@@ -127,7 +129,7 @@ fn the_broker_keeps_its_promises() {
     let count = number("SIM_SEEDS").unwrap_or(SEEDS);
     let more = number("SIM_FRESH").unwrap_or(FRESH);
     println!("seeds 0..{count} and {fresh}..{}", fresh + more);
-    let total = Mutex::new((0u64, 0u64, 0u64, 0u64, 0u64));
+    let total = Mutex::new((0u64, 0u64, 0u64, 0u64, 0u64, 0u64, 0u64));
     let failures = Mutex::new(Vec::new());
     let seed_of = |at| if at < count { at } else { fresh + at - count };
     run_all(seed_of, count + more, mutation, |result| match result {
@@ -138,6 +140,8 @@ fn the_broker_keeps_its_promises() {
             total.2 += summary.counts.read;
             total.3 += summary.counts.lost;
             total.4 += summary.counts.woken;
+            total.5 += summary.counts.committed;
+            total.6 += summary.counts.compacted;
             true
         }
         Err(failure) => {
@@ -147,16 +151,18 @@ fn the_broker_keeps_its_promises() {
             failures.len() < 20
         }
     });
-    let (events, acknowledged, read, lost, woken) = *total.lock().expect("all threads ended");
+    let (events, acknowledged, read, lost, woken, committed, compacted) =
+        *total.lock().expect("all threads ended");
     println!(
         "{events} events, {acknowledged} records acknowledged, {read} read, {lost} lost with the \
-         power, {woken} long polls woken"
+         power, {woken} long polls woken, {committed} offsets committed, {compacted} logs of them compacted"
     );
     let failures = failures.into_inner().expect("all threads ended");
     if let Some(failure) = failures.first() {
         panic!("{} seeds failed; the first:\n{failure}", failures.len());
     }
-    assert!(acknowledged > 0 && woken > 0, "nothing was tested");
+    let tested = acknowledged > 0 && woken > 0 && committed > 0 && compacted > 0;
+    assert!(tested, "nothing was tested");
 }
 
 #[test]

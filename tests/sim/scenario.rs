@@ -1,11 +1,12 @@
 //! What happens in a run: everything is drawn from its seed.
 //!
-//! First the weather rages: clients create topics, produce, consume, ask; the broker is killed, loses
+//! First the weather rages: clients create topics, produce, consume, commit, ask; the broker is killed, loses
 //! its power, is stopped and started again, dies within its own start. Then the weather calms down,
 //! the broker is up, and everything that was promised must be found: producers get their
 //! acknowledgements, consumers reach the end, an auditor reads every partition whole. At last
 //! everyone leaves, nothing of them may stay behind, and the broker stops in order.
 
+use crate::committer::Committer;
 use crate::consumer::{Consumer, ConsumerOptions};
 use crate::disk::Crash;
 use crate::history::{Counts, History, Phase};
@@ -16,6 +17,7 @@ use crate::trace::Trace;
 use crate::weather::Weather;
 use crate::world::{Boot, Node, World};
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 
 /// Virtual time that may pass until everything promised is found.
@@ -42,6 +44,9 @@ pub struct Plan {
     producers: u32,
     consumers: u32,
     vandals: u32,
+    committers: u32,
+    /// What the topic of the offsets is given.
+    offsets_topic: Vec<(&'static str, String)>,
     records: u64,
     /// Bytes that each producer may make.
     bytes: u64,
@@ -137,6 +142,10 @@ impl Plan {
                 // Of a source of its own, as above.
                 let cold = *Random::new(seed).fork("cold").pick(&["read", "splice"]);
                 settings.push(("fetch.cold.mode".into(), cold.into()));
+                let partitions = Random::new(seed).fork("groups").between(1, 4);
+                settings.extend(pairs(&[("offsets.topic.num.partitions", partitions)]));
+                let backoff = Random::new(seed).fork("backoff").magnitude(10, 15_000);
+                settings.extend(pairs(&[("log.cleaner.backoff.ms", backoff)]));
                 settings
             },
             wishes,
@@ -146,12 +155,30 @@ impl Plan {
             producers: random.between(1, 4) as u32,
             consumers: random.between(1, 3) as u32,
             vandals: random.below(2) as u32,
+            committers: Random::new(seed).fork("committers").below(3) as u32,
+            offsets_topic: small_segments(&mut Random::new(seed).fork("compaction")),
             records: random.magnitude(20, 2_000),
             bytes: random.magnitude(100_000, 6_000_000),
             heavy: !sparse && random.percent(20),
             sparse,
         }
     }
+}
+
+/// Settings with which the log of the offsets is compacted within a run; none in a third of the runs.
+fn small_segments(random: &mut Random) -> Vec<(&'static str, String)> {
+    if random.one_in(3) {
+        return Vec::new();
+    }
+    let pair = |(name, value): (&'static str, u64)| (name, value.to_string());
+    [
+        ("internal.segment.bytes", random.magnitude(2_000, 20_000)),
+        ("index.interval.bytes", random.magnitude(1, 4096)),
+        ("delete.retention.ms", random.magnitude(1, 100_000)),
+        ("max.compaction.lag.ms", random.magnitude(1_000, 100_000)),
+    ]
+    .map(pair)
+    .into()
 }
 
 /// Plays a plan on brokers that `boot` makes. Panics when a promise is broken.
@@ -221,6 +248,16 @@ impl<'a, N: Node> Run<'a, N> {
         let options = ConsumerOptions::auditor(version);
         let auditor = Consumer::new(next(), options, history.clone());
         world.add_actor(Box::new(auditor), start_us);
+        let mut draw = random.fork("committers");
+        for _ in 0..plan.committers {
+            let committer = Committer::new(
+                next(),
+                &mut draw,
+                plan.offsets_topic.clone(),
+                history.clone(),
+            );
+            world.add_actor(Box::new(committer), start_us);
+        }
         Run {
             plan,
             random,
@@ -292,6 +329,10 @@ impl<'a, N: Node> Run<'a, N> {
             self.world.network.open_sockets()
         );
         self.end(End::Stop);
+        let cleaned = Path::new("/data/cleaner-offset-checkpoint");
+        let text = self.world.disk.content(cleaned).unwrap_or_default();
+        let entries = String::from_utf8_lossy(&text).lines().skip(2).count();
+        self.history.borrow_mut().counts.compacted += entries as u64;
     }
 
     fn enter(&mut self, phase: Phase) {

@@ -4,10 +4,13 @@
 //! One request at a time per broker; nothing runs in the background.
 
 mod connection;
+pub(super) mod groups;
 mod offsets;
+mod times;
 mod topics;
 
 pub(super) use connection::{Deadline, Reply};
+pub(super) use groups::{Committer, Group, GroupMember, Part, Parts, unknown_group};
 pub(super) use offsets::{At, OffsetAt, is_stale};
 pub(super) use topics::{TopicState, unknown};
 
@@ -72,6 +75,8 @@ pub(super) struct Client {
     /// Where each broker listens.
     nodes: BTreeMap<NodeId, String>,
     controller: Option<NodeId>,
+    /// Who coordinates which group, as far as it was asked for.
+    coordinators: BTreeMap<String, NodeId>,
 }
 
 /// A request that was sent, and whose answer is awaited.
@@ -89,6 +94,7 @@ impl Client {
             connections: BTreeMap::new(),
             nodes: BTreeMap::new(),
             controller: None,
+            coordinators: BTreeMap::new(),
         }
     }
 

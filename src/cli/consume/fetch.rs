@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) next: Offset,
     /// Where to stop.
     pub(super) end: Option<Offset>,
+    /// Whether anything was read of it.
+    pub(super) has_moved: bool,
 }
 
 /// Reads some partitions of a topic.
@@ -186,7 +188,7 @@ impl Fetcher {
             };
             verify(batch).map_err(|fault| damaged(fault.to_string()))?;
             if self.committed && aborted.covers(&header, batch) || header.is_control() {
-                place.next = place.next.max(header.next_offset());
+                place.move_to(header.next_offset());
                 continue;
             }
             let codec = header
@@ -221,12 +223,12 @@ impl Fetcher {
                     value: record.value,
                     headers: record.headers,
                 })?;
-                place.next = offset.plus(1);
+                place.move_to(offset.plus(1));
                 if go == Go::Stop {
                     return Ok(Go::Stop);
                 }
             }
-            place.next = place.next.max(header.next_offset());
+            place.move_to(header.next_offset());
         }
         // An end that was taken away meanwhile is reached as well.
         if place.next == before && place.next.0 >= answer.high_watermark && batches.position() == 0
@@ -255,6 +257,13 @@ impl Fetcher {
 }
 
 impl Place {
+    fn move_to(&mut self, next: Offset) {
+        if next > self.next {
+            self.next = next;
+            self.has_moved = true;
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.end.is_some_and(|end| self.next >= end)
     }

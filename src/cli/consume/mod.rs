@@ -1,7 +1,11 @@
-//! `millstream consume`: the records of a topic, without a group.
+//! `millstream consume`: the records of a topic, by partition or as a member of a group.
 
+mod assign;
+mod classic;
+mod consumer;
 mod fetch;
 mod format;
+mod member;
 
 use super::client::{At, Client, Connect, TopicState};
 use super::failure::Failure;
@@ -11,7 +15,8 @@ use crate::sys::clock;
 use crate::types::Offset;
 use clap::{Args, ValueEnum};
 use fetch::{Fetcher, Go, Place};
-use format::{Column, Template};
+use format::{Column, Consumed, Template};
+use member::Protocol;
 use std::collections::BTreeMap;
 
 /// Prints the records of a topic, partition by partition, until it is stopped.
@@ -24,15 +29,38 @@ pub(super) struct Consume {
     topic: String,
 
     /// Only these partitions.
-    #[arg(short, long, value_name = "NUMBER", value_delimiter = ',')]
+    #[arg(
+        short,
+        long,
+        value_name = "NUMBER",
+        value_delimiter = ',',
+        conflicts_with = "group"
+    )]
     partition: Vec<i32>,
 
-    /// Where to begin: beginning, end, an offset, -N for N before the end, or the first record that is
-    /// not older than 2026-11-22T10:00:00Z, @1800000000000 (ms since 1970) or -2h (two hours ago).
+    /// Consume as a member of this group: what it gives us, from where it has come to; what is printed is
+    /// committed. Ctrl-C leaves the group.
+    #[arg(short, long, value_name = "GROUP", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    group: Option<String>,
+
+    /// By which protocol: consumer (KIP-848, the broker assigns), classic, or auto for the former where
+    /// broker and group have it.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        requires = "group",
+        hide_possible_values = true
+    )]
+    group_protocol: Protocol,
+
+    /// Where to begin; a group where it has committed nothing. One of beginning, end, an offset, -N for N
+    /// before the end, or the first record that is not older than 2026-11-22T10:00:00Z, @1800000000000 (ms
+    /// since 1970) or -2h (two hours ago).
     #[arg(short = 'o', long, default_value = "beginning", value_name = "PLACE", value_parser = from, allow_hyphen_values = true)]
     from: From,
 
-    /// Stop at what is the end now.
+    /// Stop at what is the end now; of a group, at the ends of what it has given us.
     #[arg(short, long)]
     exit: bool,
 
@@ -89,38 +117,27 @@ enum From {
 
 impl Consume {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if let Some(group) = &self.group {
+            return self.run_as_member(group);
+        }
         let mut client = Client::new(&self.connect);
         let mut topic = client.topic(&self.topic, false)?;
-        let places = self.places(&mut client, &mut topic)?;
+        let partitions: Vec<i32> = match self.partition.is_empty() {
+            true => topic.partitions.iter().map(|it| it.index).collect(),
+            false => self.partition.clone(),
+        };
+        let places = self.places(&mut client, &mut topic, &partitions)?;
         let mut fetcher = Fetcher {
             client,
             topic,
             places,
             committed: self.is_committed(),
         };
-        let template = match &self.format {
-            Some(template) => template.clone(),
-            None => Template::columns(&self.show, &self.key_separator),
-        };
-        let template = template.null(&self.null);
-        let mut out = Out::new(self.connect.json);
-        let mut left = self.count.unwrap_or(u64::MAX);
-        let mut line = Vec::new();
+        let mut printer = self.printer();
         while !fetcher.is_done() {
-            let go = fetcher.round(&mut |record| {
-                match out.json {
-                    true => out.object(&format::json(record))?,
-                    false => {
-                        line.clear();
-                        template.write(&mut line, record);
-                        out.bytes(&line)?;
-                    }
-                }
-                left -= 1;
-                Ok(if left == 0 { Go::Stop } else { Go::On })
-            });
+            let go = fetcher.round(&mut |record| printer.print(record));
             // What was read before a failure is shown.
-            out.flush()?;
+            printer.flush()?;
             if go? == Go::Stop {
                 break;
             }
@@ -128,20 +145,30 @@ impl Consume {
         Ok(())
     }
 
+    fn printer(&self) -> Printer {
+        let template = match &self.format {
+            Some(template) => template.clone(),
+            None => Template::columns(&self.show, &self.key_separator),
+        };
+        Printer {
+            out: Out::new(self.connect.json),
+            template: template.null(&self.null),
+            left: self.count.unwrap_or(u64::MAX),
+            line: Vec::new(),
+        }
+    }
+
     fn is_committed(&self) -> bool {
         self.isolation == Isolation::Committed
     }
 
-    /// Where each partition is read from, and to.
+    /// Where each of these partitions is read from, and to.
     fn places(
         &self,
         client: &mut Client,
         topic: &mut TopicState,
+        partitions: &[i32],
     ) -> Result<BTreeMap<i32, Place>, Failure> {
-        let partitions: Vec<i32> = match self.partition.is_empty() {
-            true => topic.partitions.iter().map(|it| it.index).collect(),
-            false => self.partition.clone(),
-        };
         let mut ask = |at: At| {
             let wanted: BTreeMap<i32, At> = partitions.iter().map(|it| (*it, at)).collect();
             client.offsets(topic, &wanted, self.is_committed())
@@ -162,9 +189,42 @@ impl Consume {
                 From::BeforeEnd(count) => start.unwrap_or(Offset(0)).max(end(index).plus(-count)),
             };
             let end = self.exit.then(|| end(index));
-            (index, Place { next, end })
+            let has_moved = false;
+            let place = Place {
+                next,
+                end,
+                has_moved,
+            };
+            (index, place)
         };
         Ok(partitions.iter().map(|index| place(*index)).collect())
+    }
+}
+
+/// Prints records, up to so many.
+struct Printer {
+    out: Out,
+    template: Template,
+    left: u64,
+    line: Vec<u8>,
+}
+
+impl Printer {
+    fn print(&mut self, record: &Consumed<'_>) -> Result<Go, Failure> {
+        match self.out.json {
+            true => self.out.object(&format::json(record))?,
+            false => {
+                self.line.clear();
+                self.template.write(&mut self.line, record);
+                self.out.bytes(&self.line)?;
+            }
+        }
+        self.left -= 1;
+        Ok(if self.left == 0 { Go::Stop } else { Go::On })
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush()
     }
 }
 

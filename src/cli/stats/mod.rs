@@ -15,6 +15,7 @@ use crate::wire::{
     DescribeConfigsResponse,
 };
 use clap::Args;
+use serde_json::Value;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub(super) struct Stats {
 }
 
 /// Whose figures are wanted.
-struct Wanted {
+pub(in crate::cli) struct Wanted {
     address: Address,
     /// The cluster's id and the broker's, where they are known.
     identity: Option<(String, i32)>,
@@ -71,7 +72,7 @@ impl Stats {
                 address: address.clone(),
                 identity: None,
             },
-            None => self.find()?,
+            None => find(&mut Client::new(&self.connect), self.node.map(NodeId))?,
         };
         let mut before = self.look(&wanted)?;
         let mut out = Out::new(self.connect.json);
@@ -99,66 +100,78 @@ impl Stats {
         Ok(())
     }
 
-    /// Asks the cluster which brokers there are, and one of them where it answers.
-    fn find(&self) -> Result<Wanted, Failure> {
-        let mut client = Client::new(&self.connect);
-        let reply = client.describe_cluster()?;
-        let cluster: DescribeClusterResponse<'_> = reply.body()?;
-        let brokers = &cluster.brokers;
-        let broker = match self.node {
-            None => brokers.iter().min_by_key(|it| it.broker_id),
-            Some(node) => brokers.iter().find(|it| it.broker_id == node),
-        };
-        let broker = broker.ok_or_else(|| {
-            Failure::new("there is no such broker")
-                .advise("`millstream cluster describe` lists them")
-        })?;
-        let node = broker.broker_id;
-        const NAME: &str = "millstream.metrics.listener";
-        let request = DescribeConfigsRequest {
-            resources: vec![DescribeConfigsResource {
-                resource_type: BROKER,
-                resource_name: node.to_string().into(),
-                configuration_keys: Some(vec![NAME.into()]),
-            }],
-            ..Default::default()
-        };
-        let described = client.call(To::Node(NodeId(node)), &request)?;
-        let described: DescribeConfigsResponse<'_> = described.body()?;
-        let value = described
-            .results
-            .iter()
-            .flat_map(|result| &result.configs)
-            .find(|config| config.name == NAME)
-            .and_then(|config| config.value.as_deref());
-        let Some(value) = value else {
-            return Err(Failure::new(format!("broker {node} is not a Millstream"))
-                .advise("Kafka's own tools read its JMX"));
-        };
-        let mut address = Address::parse(value).ok_or_else(|| {
-            Failure::new(format!("broker {node} does not answer for its metrics"))
-                .advise(format!("set {NAME} to host:port and start it again"))
-        })?;
-        if matches!(address.host.as_str(), "" | "0.0.0.0" | "::") {
-            address.host = broker.host.to_string();
-        }
-        Ok(Wanted {
-            address,
-            identity: Some((cluster.cluster_id.to_string(), node)),
-        })
-    }
-
     fn look(&self, wanted: &Wanted) -> Result<Figures, Failure> {
-        let address = &wanted.address;
-        let document = page::get(address, "/stats", self.connect.timeout)?;
-        let figures = Figures::read(&document).ok_or_else(|| {
-            Failure::new(format!(
-                "what answers at {address} is no Millstream of this version"
-            ))
-        })?;
-        match &wanted.identity {
-            Some((cluster, node)) if (&figures.cluster_id, figures.node) != (cluster, *node) => {
-                let found = format!("node {} of cluster {}", figures.node, figures.cluster_id);
+        let document = wanted.page("/stats", self.connect.timeout)?;
+        Figures::read(&document).ok_or_else(|| wanted.is_other())
+    }
+}
+
+/// Asks the cluster which brokers there are, and one of them, the first if it is not said which, where
+/// it answers for its metrics.
+///
+/// # Errors
+/// When there is no such broker, it is no Millstream, or it does not answer for them.
+pub(in crate::cli) fn find(client: &mut Client, node: Option<NodeId>) -> Result<Wanted, Failure> {
+    let reply = client.describe_cluster()?;
+    let cluster: DescribeClusterResponse<'_> = reply.body()?;
+    let brokers = &cluster.brokers;
+    let broker = match node {
+        None => brokers.iter().min_by_key(|it| it.broker_id),
+        Some(node) => brokers.iter().find(|it| it.broker_id == node.0),
+    };
+    let broker = broker.ok_or_else(|| {
+        Failure::new("there is no such broker").advise("`millstream cluster describe` lists them")
+    })?;
+    let node = broker.broker_id;
+    const NAME: &str = "millstream.metrics.listener";
+    let request = DescribeConfigsRequest {
+        resources: vec![DescribeConfigsResource {
+            resource_type: BROKER,
+            resource_name: node.to_string().into(),
+            configuration_keys: Some(vec![NAME.into()]),
+        }],
+        ..Default::default()
+    };
+    let described = client.call(To::Node(NodeId(node)), &request)?;
+    let described: DescribeConfigsResponse<'_> = described.body()?;
+    let value = described
+        .results
+        .iter()
+        .flat_map(|result| &result.configs)
+        .find(|config| config.name == NAME)
+        .and_then(|config| config.value.as_deref());
+    let Some(value) = value else {
+        return Err(Failure::new(format!("broker {node} is not a Millstream"))
+            .advise("Kafka's own tools read its JMX"));
+    };
+    let mut address = Address::parse(value).ok_or_else(|| {
+        Failure::new(format!("broker {node} does not answer for its metrics"))
+            .advise(format!("set {NAME} to host:port and start it again"))
+    })?;
+    if matches!(address.host.as_str(), "" | "0.0.0.0" | "::") {
+        address.host = broker.host.to_string();
+    }
+    Ok(Wanted {
+        address,
+        identity: Some((cluster.cluster_id.to_string(), node)),
+    })
+}
+
+impl Wanted {
+    /// Fetches a page of JSON, of the broker that is meant and no other.
+    pub(in crate::cli) fn page(&self, path: &str, timeout: Duration) -> Result<Value, Failure> {
+        let address = &self.address;
+        let document = page::get(address, path, timeout)?;
+        let cluster_id = document["cluster_id"].as_str();
+        let node = document["node"].as_i64();
+        let (Some(found_cluster), Some(found_node)) = (cluster_id, node) else {
+            return Err(self.is_other());
+        };
+        match &self.identity {
+            Some((cluster, node))
+                if (found_cluster, found_node) != (cluster.as_str(), i64::from(*node)) =>
+            {
+                let found = format!("node {found_node} of cluster {found_cluster}");
                 Err(
                     Failure::new(format!("{found} answers at {address}")).advise(
                         "give each broker of a machine a millstream.metrics.listener of its own, \
@@ -166,8 +179,15 @@ impl Stats {
                     ),
                 )
             }
-            _ => Ok(figures),
+            _ => Ok(document),
         }
+    }
+
+    fn is_other(&self) -> Failure {
+        let address = &self.address;
+        Failure::new(format!(
+            "what answers at {address} is no Millstream of this version"
+        ))
     }
 }
 

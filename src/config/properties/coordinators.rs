@@ -2,67 +2,77 @@
 //! main table has; and the settings of a group and of a client metrics subscription.
 
 use super::super::property::{Check, Property, boolean, int, list, string};
-use super::{GROUPS, METRICS, SHARE, TRANSACTIONS};
+use super::{METRICS, REPLICATION, SHARE, STREAMS, TRANSACTIONS};
 
 const MIGRATIONS: &[&str] = &["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"];
 const PROTOCOLS: &[&str] = &["consumer", "classic", "share", "streams"];
+const ASSIGNORS: &[&str] = &[
+    "uniform",
+    "range",
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+];
 const ISOLATIONS: &[&str] = &["read_committed", "read_uncommitted"];
+
+const ON_SHARDS: &str = "each shard coordinates the groups of its partitions";
+const GATHERED: &str = "what comes while a batch is written joins the next one";
+const STRETCHES: &str = "groups are loaded in stretches that hold nobody up";
 
 #[rustfmt::skip] // one property per two lines reads as a table
 pub(super) const TABLE: &[Property] = &[
     // -- groups
-    list("group.coordinator.rebalance.protocols").default("classic,consumer,streams").one_of(PROTOCOLS).later(GROUPS)
+    list("group.coordinator.rebalance.protocols").default("classic,consumer,streams").one_of(PROTOCOLS)
         .doc("The group protocols that are served."),
-    int("group.coordinator.threads").default("4").at_least(1).high().later(GROUPS)
+    int("group.coordinator.threads").default("4").at_least(1).high().not_needed(ON_SHARDS)
         .doc("Kafka's threads that run group coordinators."),
-    int("group.coordinator.append.linger.ms").default("-1").at_least(-1).later(GROUPS)
+    int("group.coordinator.append.linger.ms").default("-1").at_least(-1).not_needed(GATHERED)
         .doc("How long a group coordinator gathers records before it writes them; -1 adapts."),
-    list("group.consumer.assignors").default("uniform,range").later(GROUPS)
+    list("group.consumer.assignors").default("uniform,range").one_of(ASSIGNORS)
         .doc("The assignors of consumer groups, the default first."),
-    int("group.consumer.heartbeat.interval.ms").default("5000").at_least(1).later(GROUPS)
+    int("group.consumer.heartbeat.interval.ms").default("5000").at_least(1)
         .doc("How often members of consumer groups are told to send a heartbeat."),
-    int("group.consumer.max.heartbeat.interval.ms").default("15000").at_least(1).later(GROUPS)
+    int("group.consumer.max.heartbeat.interval.ms").default("15000").at_least(1)
         .doc("The longest heartbeat interval that a group may be given."),
-    int("group.consumer.max.session.timeout.ms").default("60000").at_least(1).later(GROUPS)
+    int("group.consumer.max.session.timeout.ms").default("60000").at_least(1)
         .doc("The longest session that a group may be given."),
-    int("group.consumer.max.size").default("2147483647").at_least(1).later(GROUPS)
+    int("group.consumer.max.size").default("2147483647").at_least(1)
         .doc("The most members of one consumer group."),
-    string("group.consumer.migration.policy").default("bidirectional").check(Check::OneOfAnyCase(MIGRATIONS)).later(GROUPS)
+    string("group.consumer.migration.policy").default("bidirectional").check(Check::OneOfAnyCase(MIGRATIONS))
         .doc("Whether groups may change between the classic and the consumer protocol."),
-    int("group.consumer.min.heartbeat.interval.ms").default("5000").at_least(1).later(GROUPS)
+    int("group.consumer.min.heartbeat.interval.ms").default("5000").at_least(1)
         .doc("The shortest heartbeat interval that a group may be given."),
-    int("group.consumer.min.session.timeout.ms").default("45000").at_least(1).later(GROUPS)
+    int("group.consumer.min.session.timeout.ms").default("45000").at_least(1)
         .doc("The shortest session that a group may be given."),
-    int("group.consumer.regex.refresh.interval.ms").default("600000").at_least(10_000).internal().later(GROUPS)
+    int("group.consumer.regex.refresh.interval.ms").default("600000").at_least(10_000).internal()
         .doc("How often subscriptions by pattern are looked over."),
-    int("group.consumer.session.timeout.ms").default("45000").at_least(1).later(GROUPS)
+    int("group.consumer.session.timeout.ms").default("45000").at_least(1)
         .doc("How long a member of a consumer group may be silent."),
-    int("offsets.commit.timeout.ms").default("5000").at_least(1).high().later(GROUPS)
+    int("offsets.commit.timeout.ms").default("5000").at_least(1).high().later(REPLICATION)
         .doc("How long a commit waits for its replicas."),
-    int("offsets.load.buffer.size").default("5242880").at_least(1).high().later(GROUPS)
+    int("offsets.load.buffer.size").default("5242880").at_least(1).high().not_needed(STRETCHES)
         .doc("Bytes read at once when a coordinator loads committed offsets."),
-    int("offsets.topic.compression.codec").default("0").high().later(GROUPS)
+    int("offsets.topic.compression.codec").default("0").between(0, 4).high()
         .doc("The codec of the log of committed offsets, by Kafka's number."),
     // -- streams groups
-    int("group.streams.heartbeat.interval.ms").default("5000").at_least(1).later(GROUPS)
+    int("group.streams.heartbeat.interval.ms").default("5000").at_least(1).later(STREAMS)
         .doc("How often members of streams groups are told to send a heartbeat."),
-    int("group.streams.initial.rebalance.delay.ms").default("3000").at_least(0).later(GROUPS)
+    int("group.streams.initial.rebalance.delay.ms").default("3000").at_least(0).later(STREAMS)
         .doc("How long a new streams group waits for more members."),
-    int("group.streams.max.heartbeat.interval.ms").default("15000").at_least(1).later(GROUPS)
+    int("group.streams.max.heartbeat.interval.ms").default("15000").at_least(1).later(STREAMS)
         .doc("The longest heartbeat interval that a streams group may be given."),
-    int("group.streams.max.session.timeout.ms").default("60000").at_least(1).later(GROUPS)
+    int("group.streams.max.session.timeout.ms").default("60000").at_least(1).later(STREAMS)
         .doc("The longest session that a streams group may be given."),
-    int("group.streams.max.size").default("2147483647").at_least(1).later(GROUPS)
+    int("group.streams.max.size").default("2147483647").at_least(1).later(STREAMS)
         .doc("The most members of one streams group."),
-    int("group.streams.max.standby.replicas").default("2").at_least(0).later(GROUPS)
+    int("group.streams.max.standby.replicas").default("2").at_least(0).later(STREAMS)
         .doc("The most standby replicas that a streams group may be given."),
-    int("group.streams.min.heartbeat.interval.ms").default("5000").at_least(1).later(GROUPS)
+    int("group.streams.min.heartbeat.interval.ms").default("5000").at_least(1).later(STREAMS)
         .doc("The shortest heartbeat interval that a streams group may be given."),
-    int("group.streams.min.session.timeout.ms").default("45000").at_least(1).later(GROUPS)
+    int("group.streams.min.session.timeout.ms").default("45000").at_least(1).later(STREAMS)
         .doc("The shortest session that a streams group may be given."),
-    int("group.streams.num.standby.replicas").default("0").at_least(0).later(GROUPS)
+    int("group.streams.num.standby.replicas").default("0").at_least(0).later(STREAMS)
         .doc("Standby replicas of each task of a streams group."),
-    int("group.streams.session.timeout.ms").default("45000").at_least(1).later(GROUPS)
+    int("group.streams.session.timeout.ms").default("45000").at_least(1).later(STREAMS)
         .doc("How long a member of a streams group may be silent."),
     // -- share groups
     list("group.share.assignors").default("simple").later(SHARE)
@@ -135,9 +145,9 @@ pub(super) const TABLE: &[Property] = &[
     boolean("transaction.two.phase.commit.enable").default("false").low().later(TRANSACTIONS)
         .doc("Whether transactions may be prepared by an outside coordinator."),
     // -- a group's own
-    int("consumer.heartbeat.interval.ms").default("5000").at_least(1).group("group.consumer.heartbeat.interval.ms").later(GROUPS)
+    int("consumer.heartbeat.interval.ms").default("5000").at_least(1).group("group.consumer.heartbeat.interval.ms")
         .doc("How often members of this consumer group are told to send a heartbeat."),
-    int("consumer.session.timeout.ms").default("45000").at_least(1).group("group.consumer.session.timeout.ms").later(GROUPS)
+    int("consumer.session.timeout.ms").default("45000").at_least(1).group("group.consumer.session.timeout.ms")
         .doc("How long a member of this consumer group may be silent."),
     string("share.auto.offset.reset").default("latest").check(Check::OffsetReset).group("").later(SHARE)
         .doc("Where this share group begins: latest, earliest or by_duration:PnDTnHnMn.nS."),
@@ -149,13 +159,13 @@ pub(super) const TABLE: &[Property] = &[
         .doc("How long a record is locked for the member of this share group that fetched it."),
     int("share.session.timeout.ms").default("45000").at_least(1).group("group.share.session.timeout.ms").later(SHARE)
         .doc("How long a member of this share group may be silent."),
-    int("streams.heartbeat.interval.ms").default("5000").at_least(1).group("group.streams.heartbeat.interval.ms").later(GROUPS)
+    int("streams.heartbeat.interval.ms").default("5000").at_least(1).group("group.streams.heartbeat.interval.ms").later(STREAMS)
         .doc("How often members of this streams group are told to send a heartbeat."),
-    int("streams.initial.rebalance.delay.ms").default("3000").at_least(0).group("group.streams.initial.rebalance.delay.ms").later(GROUPS)
+    int("streams.initial.rebalance.delay.ms").default("3000").at_least(0).group("group.streams.initial.rebalance.delay.ms").later(STREAMS)
         .doc("How long this streams group waits for more members when it is new."),
-    int("streams.num.standby.replicas").default("0").at_least(0).group("group.streams.num.standby.replicas").later(GROUPS)
+    int("streams.num.standby.replicas").default("0").at_least(0).group("group.streams.num.standby.replicas").later(STREAMS)
         .doc("Standby replicas of each task of this streams group."),
-    int("streams.session.timeout.ms").default("45000").at_least(1).group("group.streams.session.timeout.ms").later(GROUPS)
+    int("streams.session.timeout.ms").default("45000").at_least(1).group("group.streams.session.timeout.ms").later(STREAMS)
         .doc("How long a member of this streams group may be silent."),
     // -- a client metrics subscription's own
     int("interval.ms").default("300000").client_metrics().later(METRICS)

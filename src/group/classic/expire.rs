@@ -21,6 +21,8 @@ impl Classic {
             Timer::Rebalance => self.rebalance_timed_out(turn),
             Timer::Syncs => self.syncs_timed_out(turn),
             Timer::Session(number) => self.session_timed_out(number, turn),
+            // Of a consumer group that this one has been.
+            Timer::Revocation(_) | Timer::Rejoin(_) | Timer::Resync(_) | Timer::Lookup => {}
         }
     }
 
@@ -63,12 +65,17 @@ impl Classic {
     /// The group is loaded: members have their sessions from now on. One that has more members than it
     /// may have now gathers them again.
     pub(in crate::group) fn loaded(&mut self, turn: &mut Turn<'_>) {
-        for number in self.roster.numbers() {
-            self.start_session(number, turn);
-        }
+        self.start_all_sessions(turn);
         let size_max = usize::try_from(turn.config.size_max).unwrap_or(0);
         if self.roster.len() > size_max {
             self.prepare_rebalance(turn);
+        }
+    }
+
+    /// Members have their sessions from now on.
+    pub(in crate::group) fn start_all_sessions(&mut self, turn: &mut Turn<'_>) {
+        for number in self.roster.numbers() {
+            self.start_session(number, turn);
         }
     }
 

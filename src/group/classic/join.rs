@@ -28,6 +28,11 @@ impl NewMember {
         }
         NewMember(id.into())
     }
+
+    /// The id itself.
+    pub(in crate::group) fn into_id(self) -> Arc<str> {
+        self.0
+    }
 }
 
 impl Classic {
@@ -42,11 +47,9 @@ impl Classic {
         if !self.has_room(None, turn) {
             return refuse(caller, ErrorCode::GROUP_MAX_SIZE_REACHED, "", turn);
         }
-        let protocols = distinct(join.protocols);
-        if !self.supports(&join.protocol_type, &protocols) {
+        if !self.supports(&join.protocol_type, &join.protocols) {
             return refuse(caller, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, "", turn);
         }
-        let join = Join { protocols, ..join };
         let holder = join.instance.as_deref();
         match holder.map(|instance| self.roster.find_static(instance)) {
             Some(Some(holder)) => self.take_over(caller, join, holder, id, turn),
@@ -78,12 +81,10 @@ impl Classic {
             }
             return refuse(caller, ErrorCode::GROUP_MAX_SIZE_REACHED, "", turn);
         }
-        let protocols = distinct(join.protocols);
-        if !self.supports(&join.protocol_type, &protocols) {
+        if !self.supports(&join.protocol_type, &join.protocols) {
             let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
             return refuse(caller, error, &join.member, turn);
         }
-        let join = Join { protocols, ..join };
         if let Some(number) = pending {
             if join.instance.is_some() {
                 // Ids to join with are not given to static members. Kafka's code for what it does not
@@ -297,7 +298,7 @@ fn refuse(caller: ReturnTo, error: ErrorCode, member: &str, turn: &mut Turn<'_>)
 }
 
 /// Each protocol once, as it comes first.
-fn distinct(protocols: Vec<Protocol>) -> Vec<Protocol> {
+pub(in crate::group) fn distinct(protocols: Vec<Protocol>) -> Vec<Protocol> {
     let mut names = std::collections::BTreeSet::new();
     let is_first = |protocol: &Protocol| names.insert(protocol.name.clone());
     protocols.into_iter().filter(is_first).collect()

@@ -30,7 +30,7 @@ mod roster;
 mod sync;
 
 pub(in crate::group) use expire::Waiting;
-pub(in crate::group) use join::NewMember;
+pub(in crate::group) use join::{NewMember, distinct};
 pub(in crate::group) use roster::{Member, Roster};
 
 use super::call::{Described, DescribedMember, Protocol};
@@ -41,7 +41,7 @@ use super::turn::Turn;
 use crate::types::Timestamp;
 use crate::wire::{ConsumerProtocolSubscription, ErrorCode, Message, Reader};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The protocol type of consumers.
@@ -166,6 +166,45 @@ impl Classic {
         classic
     }
 
+    /// A stable group that was a consumer group until now. Each member's assignment is what `assign` says
+    /// of it and the protocol that is chosen.
+    pub(in crate::group) fn from_members(
+        generation: i32,
+        since: Timestamp,
+        members: Vec<Member>,
+        assign: impl Fn(&Member, Option<&str>) -> Bytes,
+        numbers: &mut Numbers,
+    ) -> Classic {
+        let mut group = Classic {
+            generation,
+            protocol_type: Some(CONSUMER.into()),
+            ..Classic::new(since)
+        };
+        for member in members {
+            group.roster.add(numbers.member(), member);
+        }
+        group.protocol_name = group.roster.select_protocol().map(Into::into);
+        let protocol = group.protocol_name.as_deref();
+        let given: BTreeMap<Arc<str>, Bytes> = group
+            .roster
+            .iter()
+            .map(|(_, member)| (member.id.clone(), assign(member, protocol)))
+            .collect();
+        let given = given.iter().map(|(id, what)| (&**id, what)).collect();
+        group.roster.assign(&given);
+        group.state = State::Stable {
+            unsynced: BTreeSet::new(),
+        };
+        group.subscribed = group.read_subscriptions();
+        group
+    }
+
+    /// The protocol of the generation, or, before there is one, that of the next.
+    pub(in crate::group) fn protocol_in_use(&self) -> Option<&str> {
+        let chosen = self.protocol_name.as_deref();
+        chosen.or_else(|| self.roster.select_protocol())
+    }
+
     /// What the log is to say of the group. Only a stable or empty group is stored.
     pub(in crate::group) fn store(&self) -> StoredGroup {
         debug_assert!(matches!(self.state, State::Empty | State::Stable { .. }));
@@ -222,7 +261,6 @@ impl Classic {
         self.protocol_type.as_ref()
     }
 
-    #[cfg(test)]
     pub(in crate::group) fn generation(&self) -> i32 {
         self.generation
     }
@@ -233,6 +271,11 @@ impl Classic {
 
     pub(in crate::group) fn is_empty(&self) -> bool {
         self.state == State::Empty
+    }
+
+    /// Whether it never had members, as far as its log tells.
+    pub(in crate::group) fn only_keeps_offsets(&self) -> bool {
+        self.protocol_type.is_none() && self.is_empty()
     }
 
     /// Whether its members are consumers.

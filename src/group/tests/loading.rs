@@ -4,8 +4,8 @@ use super::super::coordinator::Fault;
 use super::calls::commit;
 use super::*;
 use crate::wire::{
-    ConsumerGroupKey, ConsumerGroupMetadataValue, GroupMetadataKey, GroupMetadataMember,
-    GroupMetadataValue, LegacyOffsetCommitValue, OffsetCommitKey,
+    GroupMetadataKey, GroupMetadataMember, GroupMetadataValue, LegacyOffsetCommitValue,
+    OffsetCommitKey,
 };
 
 fn replay(coordinator: &mut Coordinator, record: &GroupRecord<'_>) -> Result<(), Fault> {
@@ -122,18 +122,6 @@ fn offsets_in_the_format_before_kafka_0_9_are_read() {
 #[test]
 fn records_of_types_not_served_are_named() {
     let mut coordinator = Coordinator::new(Arc::default());
-    let key = ConsumerGroupKey {
-        group_id: "g".into(),
-    };
-    let value = ConsumerGroupMetadataValue {
-        epoch: 1,
-        ..Default::default()
-    };
-    let record = GroupRecord::ConsumerGroupMetadata(key, Some(value));
-    assert_eq!(
-        replay(&mut coordinator, &record),
-        Err(Fault::NotServed("ConsumerGroupMetadata".to_string()))
-    );
     assert_eq!(
         coordinator.replay(&[0, 99, 1, 2], None, Timestamp::NONE),
         Err(Fault::NotServed("type 99".to_string()))
@@ -172,8 +160,8 @@ fn no_changed_byte_of_a_record_makes_a_coordinator_fail() {
             let mut coordinator = Coordinator::new(bench.config.clone());
             let replayed = coordinator.replay(&record.key, Some(&changed), Timestamp::NONE);
             loaded += usize::from(replayed.is_ok());
-            coordinator.loaded(bench.now());
             bench.coordinator = coordinator;
+            bench.act(|coordinator, context| coordinator.loaded(context));
             let answered = bench.begin(join("").into());
             bench.answer(answered.replies);
             // Sessions end, syncs and rebalances time out, offsets expire.

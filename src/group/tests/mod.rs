@@ -4,6 +4,7 @@
 mod admin;
 mod bounds;
 mod calls;
+mod consumer;
 mod expiry;
 mod joining;
 mod leaving;
@@ -11,16 +12,19 @@ mod loading;
 mod model;
 mod offsets;
 mod sessions;
+mod standing;
 mod static_members;
 mod syncing;
 
 use super::call::*;
 use super::classic::{Classic, State};
 use super::config::GroupConfig;
-use super::coordinator::{Context, Coordinator, Kind, Record, Step};
+use super::consumer::{Consumer, ConsumerEntry};
+use super::coordinator::{Context, Coordinator, Record, Step};
+use super::kind::Kind;
 use super::records::StoredGroup;
 use crate::metadata::Image;
-use crate::types::{Now, ReturnTo, ShardId, Timestamp};
+use crate::types::{Now, Offset, ReturnTo, ShardId, Timestamp, TopicId};
 use crate::wire::{ErrorCode, GroupRecord};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -40,6 +44,10 @@ struct Bench {
     /// What was written, and a coordinator that has read it.
     log: Vec<Record>,
     follower: Coordinator,
+    image: Image,
+    image_offset: i64,
+    /// The ids of all topics that there ever were.
+    made: Vec<TopicId>,
     now_us: u64,
     seed: u64,
     tickets: u64,
@@ -64,14 +72,16 @@ impl Bench {
             follower: Coordinator::new(config.clone()),
             config,
             log: Vec::new(),
+            image: Image::new(),
+            image_offset: 0,
+            made: Vec::new(),
             now_us: 1_000_000,
             seed: 1,
             tickets: 0,
             waiting: BTreeMap::new(),
             replies: BTreeMap::new(),
         };
-        let now = bench.now();
-        let step = bench.coordinator.loaded(now);
+        let step = bench.act(|coordinator, context| coordinator.loaded(context));
         bench.take(step);
         bench
     }
@@ -95,10 +105,10 @@ impl Bench {
     fn act(&mut self, act: impl FnOnce(&mut Coordinator, &mut Context<'_>) -> Step) -> Step {
         let now = self.now();
         let random = (u128::from(self.draw()) << 64 | u128::from(self.draw())).to_be_bytes();
-        let image = Image::new();
         let mut context = Context {
             now,
-            image: &image,
+            image: &self.image,
+            image_offset: Offset(self.image_offset),
             random: &mut || random,
         };
         act(&mut self.coordinator, &mut context)
@@ -199,13 +209,24 @@ impl Bench {
 
     fn classic(&self, group: &str) -> &Classic {
         let group = self.coordinator.get(group).expect("the group is there");
-        let Kind::Classic(classic) = &group.kind;
-        classic
+        match &group.kind {
+            Kind::Classic(classic) => classic,
+            Kind::Consumer(_) => panic!("a consumer group"),
+        }
+    }
+
+    fn consumer(&self, group: &str) -> &Consumer {
+        let group = self.coordinator.get(group).expect("the group is there");
+        match &group.kind {
+            Kind::Consumer(consumer) => consumer,
+            Kind::Classic(_) => panic!("a classic group"),
+        }
     }
 
     fn state(&self, group: &str) -> &'static str {
-        match self.coordinator.get(group) {
-            Some(_) => self.classic(group).state().name(),
+        match self.coordinator.get(group).map(|group| &group.kind) {
+            Some(Kind::Classic(classic)) => classic.state().name(),
+            Some(Kind::Consumer(consumer)) => consumer.state(),
             None => "Dead",
         }
     }
@@ -239,8 +260,8 @@ impl Bench {
                 coordinator.replay(&record.key, record.value.as_deref(), Timestamp::NONE);
             replayed.expect("the log can be read");
         }
-        let step = coordinator.loaded(self.now());
         self.coordinator = coordinator;
+        let step = self.act(|coordinator, context| coordinator.loaded(context));
         self.take(step);
     }
 
@@ -317,21 +338,33 @@ fn answers(call: &Call, reply: &Reply) -> bool {
             | (Call::DeleteOffsets(_), Reply::OffsetsDeleted(_))
             | (Call::Describe(_), Reply::Described(_))
             | (Call::Delete(_), Reply::Deleted(_))
+            | (Call::ConsumerHeartbeat(_), Reply::ConsumerBeat(_))
+            | (Call::ConsumerDescribe(_), Reply::ConsumerDescribed(_))
     )
+}
+
+/// What the log tells of a group.
+#[derive(PartialEq, Eq, Debug)]
+enum Remembered {
+    Classic(StoredGroup),
+    Consumer(Vec<ConsumerEntry>),
 }
 
 /// What a coordinator has to remember of a group that is stable or empty; none where it need not: a
 /// group that never had members. An error for a group on its way.
-fn remembered(coordinator: &Coordinator, group: &str) -> Result<Option<StoredGroup>, ()> {
+fn remembered(coordinator: &Coordinator, group: &str) -> Result<Option<Remembered>, ()> {
     let Some(group) = coordinator.get(group) else {
         return Ok(None);
     };
-    let Kind::Classic(classic) = &group.kind;
+    let classic = match &group.kind {
+        Kind::Classic(classic) => classic,
+        Kind::Consumer(consumer) => return Ok(Some(Remembered::Consumer(consumer.entries()))),
+    };
     match classic.state() {
         State::Preparing { .. } | State::Completing { .. } => Err(()),
         State::Empty | State::Stable { .. } => {
             let had_members = classic.protocol_type().is_some() || classic.generation() > 0;
-            Ok(had_members.then(|| classic.store()))
+            Ok(had_members.then(|| Remembered::Classic(classic.store())))
         }
     }
 }

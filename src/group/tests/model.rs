@@ -441,7 +441,9 @@ impl World {
 
     fn check_generations(&mut self) {
         for (number, group) in &self.bench.coordinator.groups {
-            let Kind::Classic(classic) = &group.kind;
+            let Kind::Classic(classic) = &group.kind else {
+                continue;
+            };
             let generation = classic.generation();
             let before = self.generations.insert((self.loads, *number), generation);
             assert!(before.is_none_or(|before| before <= generation));

@@ -402,3 +402,43 @@ fn an_index_that_lies_costs_time_and_nothing_else() {
         }
     }
 }
+
+#[test]
+fn the_time_of_an_offset_is_that_of_the_record_there() {
+    use crate::batch::Codec;
+    for codec in [Codec::None, Codec::Zstd] {
+        let mut store = Store::new(config());
+        for time in [0, 100] {
+            let batch = fill(builder().codec(codec), 3, 10, NOW.0 + time);
+            store.append(&batch).unwrap();
+        }
+        let mut file = store.disk.files[&(Offset(0), FileKind::Log)].clone();
+        let second = header(&file).size();
+        let time = |file: &[u8], position: usize, offset| {
+            let found = time_at(&Bytes(file), position as u64, Offset(offset)).unwrap();
+            found.map(|time| time.0 - NOW.0)
+        };
+        for (position, offset, expected) in [
+            (0, 0, Some(0)),
+            (0, 1, Some(1)),
+            (0, 2, Some(2)),
+            // The batch ends before: it has no such record.
+            (0, 3, None),
+            (second, 4, Some(101)),
+            // As after what was compacted away.
+            (second, 1, Some(100)),
+            (file.len(), 6, None),
+        ] {
+            assert_eq!(
+                time(&file, position, offset),
+                expected,
+                "{codec:?} {offset}"
+            );
+        }
+        // What cannot be decompressed has the time of the batch.
+        let last = file.len();
+        file[second + 70..last].fill(0xff);
+        let found = time(&file, second, 4);
+        assert_eq!(found, Some(102), "{codec:?}");
+    }
+}

@@ -2,6 +2,7 @@
 //! in memory, a store that does what the log says.
 
 mod append;
+mod compaction;
 mod recover;
 mod transactions;
 

@@ -2,8 +2,8 @@
 //! number: a test of `behaviour_NN_` says in its name what is promised, and drives the real broker
 //! over the wire. `tests/tidy.rs` checks that none is missing.
 //!
-//! Groups and transactions are not served yet. Where a behaviour is about them, its test shows what
-//! keeps a client from going wrong today, and says what comes with them. Logs with transactions that
+//! Transactions are not served yet. Where a behaviour is about them, its test shows what keeps a client
+//! from going wrong today, and says what comes with them. Logs with transactions that
 //! Apache Kafka has left behind are served all the same ([`left_behind`] writes such files).
 
 mod administration;

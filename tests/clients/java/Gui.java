@@ -1,7 +1,9 @@
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,25 +15,39 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.AlterConsumerGroupOffsetsResult;
+import org.apache.kafka.clients.admin.ClassicGroupDescription;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.CreateTopicsResult;
+import org.apache.kafka.clients.admin.DeleteConsumerGroupOffsetsResult;
 import org.apache.kafka.clients.admin.DeleteTopicsResult;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
 import org.apache.kafka.clients.admin.DescribeConfigsOptions;
+import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsResult;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
+import org.apache.kafka.clients.admin.ListGroupsOptions;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.apache.kafka.clients.admin.LogDirDescription;
+import org.apache.kafka.clients.admin.MemberDescription;
+import org.apache.kafka.clients.admin.MemberToRemove;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.QuorumInfo;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
@@ -46,11 +62,12 @@ import org.apache.kafka.common.quota.ClientQuotaFilterComponent;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * The calls of Kafka's Admin that kafka-ui, AKHQ and Offset Explorer make and that need no groups, their results
- * printed in a fixed order, one fact a line. Usage: Gui --bootstrap-server HOST:PORT CALL [ARGUMENT...]
+ * The calls of Kafka's Admin that kafka-ui, AKHQ and Offset Explorer make, their results printed in a fixed order, one fact
+ * a line; and members of groups (join, leave), so that there is something to ask about. Usage: Gui --bootstrap-server HOST:PORT CALL [ARGUMENT...]
  */
 public final class Gui {
     private static Admin admin;
+    private static String broker;
 
     public static void main(String[] arguments) throws Exception {
         List<String> rest = List.of(arguments).subList(3, arguments.length);
@@ -58,6 +75,7 @@ public final class Gui {
             produce(arguments[1], rest);
             return;
         }
+        broker = arguments[1];
         try (Admin made = Admin.create(Map.of("bootstrap.servers", arguments[1], "request.timeout.ms", 5000, "default.api.timeout.ms", 5000))) {
             admin = made;
             call(arguments[2], rest);
@@ -173,10 +191,94 @@ public final class Gui {
             case "listConfigResources" -> show("resources", admin.listConfigResources(
                 a.isEmpty() ? Set.of() : Set.of(ConfigResource.Type.valueOf(a.get(0))), new org.apache.kafka.clients.admin.ListConfigResourcesOptions()).all());
             case "listTransactions" -> show("transactions", admin.listTransactions().all());
-            case "listGroups" -> show("groups", admin.listGroups().all());
+            case "join" -> GuiMembers.join(broker, a.get(0), a.get(1), a.get(2), List.of(a.get(3).split(",")), a.size() > 4 ? a.get(4) : null);
+            case "leave" -> GuiMembers.leave(broker, a.get(0));
+            case "listGroups" -> listGroups(a);
+            case "listConsumerGroups" -> listConsumerGroups();
+            case "describeConsumerGroups" -> describeConsumerGroups(a);
+            case "describeClassicGroups" -> describeClassicGroups(a);
+            case "listConsumerGroupOffsets" -> listConsumerGroupOffsets(a);
+            case "alterConsumerGroupOffsets" -> {
+                // GROUP, then PARTITION=OFFSET, all of them in one call.
+                Map<TopicPartition, OffsetAndMetadata> offsets = new TreeMap<>(Comparator.comparing(TopicPartition::toString));
+                for (String word : a.subList(1, a.size())) {
+                    offsets.put(partition(word.split("=")[0]), new OffsetAndMetadata(Long.parseLong(word.split("=")[1]), Optional.of(0), "by hand"));
+                }
+                AlterConsumerGroupOffsetsResult result = admin.alterConsumerGroupOffsets(a.get(0), offsets);
+                for (TopicPartition partition : offsets.keySet()) show(partition.toString(), result.partitionResult(partition));
+            }
+            case "deleteConsumerGroupOffsets" -> {
+                Set<TopicPartition> partitions = a.subList(1, a.size()).stream().map(Gui::partition).collect(Collectors.toCollection(LinkedHashSet::new));
+                DeleteConsumerGroupOffsetsResult result = admin.deleteConsumerGroupOffsets(a.get(0), partitions);
+                for (TopicPartition partition : partitions) show(partition.toString(), result.partitionResult(partition));
+            }
+            case "deleteConsumerGroups" -> each(admin.deleteConsumerGroups(a).deletedGroups());
+            case "removeMembers" -> {
+                // GROUP, then instance ids; without them every member.
+                Set<MemberToRemove> members = a.stream().skip(1).map(MemberToRemove::new).collect(Collectors.toSet());
+                show("removed", members.isEmpty()
+                    ? admin.removeMembersFromConsumerGroup(a.get(0), new RemoveMembersFromConsumerGroupOptions()).all()
+                    : admin.removeMembersFromConsumerGroup(a.get(0), new RemoveMembersFromConsumerGroupOptions(members)).all());
+            }
             case "describeUserScramCredentials" -> show("credentials", admin.describeUserScramCredentials().all());
             default -> throw new IllegalArgumentException(name);
         }
+    }
+
+    /** TOPIC-PARTITION */
+    private static TopicPartition partition(String word) {
+        int dash = word.lastIndexOf('-');
+        return new TopicPartition(word.substring(0, dash), Integer.parseInt(word.substring(dash + 1)));
+    }
+
+    /** The arguments: names of types and states; without them every group. */
+    private static void listGroups(List<String> only) throws Exception {
+        Set<GroupType> types = only.stream().map(GroupType::parse).filter(type -> type != GroupType.UNKNOWN).collect(Collectors.toSet());
+        Set<GroupState> states = only.stream().map(GroupState::parse).filter(state -> state != GroupState.UNKNOWN).collect(Collectors.toSet());
+        show("groups", admin.listGroups(new ListGroupsOptions().withTypes(types).inGroupStates(states)).all());
+        show("consumer groups", admin.listGroups(ListGroupsOptions.forConsumerGroups()).all());
+    }
+
+    /** As GUIs that were built with older clients ask. */
+    @SuppressWarnings({"deprecation", "removal"})
+    private static void listConsumerGroups() throws Exception {
+        show("groups", admin.listConsumerGroups().all());
+    }
+
+    private static void describeConsumerGroups(List<String> groups) throws Exception {
+        DescribeConsumerGroupsOptions options = new DescribeConsumerGroupsOptions().includeAuthorizedOperations(true);
+        for (var group : new TreeMap<>(admin.describeConsumerGroups(groups, options).describedGroups()).entrySet()) {
+            if (failed(group.getKey(), group.getValue())) continue;
+            ConsumerGroupDescription said = group.getValue().get();
+            System.out.println(said.groupId() + " simple " + said.isSimpleConsumerGroup() + " assignor '" + said.partitionAssignor() + "' " + said.type() + " " + said.groupState()
+                + " " + said.coordinator() + " epochs " + said.groupEpoch() + " " + said.targetAssignmentEpoch() + " operations " + inOrder(said.authorizedOperations()));
+            members(said.members());
+        }
+    }
+
+    private static void describeClassicGroups(List<String> groups) throws Exception {
+        for (var group : new TreeMap<>(admin.describeClassicGroups(groups).describedGroups()).entrySet()) {
+            if (failed(group.getKey(), group.getValue())) continue;
+            ClassicGroupDescription said = group.getValue().get();
+            System.out.println(said.groupId() + " protocol " + said.protocol() + " data '" + said.protocolData() + "' simple " + said.isSimpleConsumerGroup()
+                + " " + said.state() + " " + said.coordinator() + " operations " + inOrder(said.authorizedOperations()));
+            members(said.members());
+        }
+    }
+
+    private static void members(Collection<MemberDescription> members) {
+        members.stream().map(member -> "  member " + member.clientId() + " id " + member.consumerId() + " instance " + member.groupInstanceId() + " rack " + member.rackId()
+            + " at " + member.host() + " has " + inOrder(member.assignment().topicPartitions()) + " is to have " + member.targetAssignment().map(target -> inOrder(target.topicPartitions()))
+            + " epoch " + member.memberEpoch() + " upgraded " + member.upgraded()).sorted().forEach(System.out::println);
+    }
+
+    /** Each group with all that it has; of the first one also a partition with offsets and one without. */
+    private static void listConsumerGroupOffsets(List<String> groups) throws Exception {
+        Map<String, ListConsumerGroupOffsetsSpec> specs = groups.stream().collect(Collectors.toMap(group -> group, group -> new ListConsumerGroupOffsetsSpec()));
+        ListConsumerGroupOffsetsResult all = admin.listConsumerGroupOffsets(specs);
+        for (String group : groups) show(group, all.partitionsToOffsetAndMetadata(group));
+        ListConsumerGroupOffsetsSpec some = new ListConsumerGroupOffsetsSpec().topicPartitions(List.of(new TopicPartition("alpha", 0), new TopicPartition("missing", 7)));
+        show(groups.get(0) + ", two partitions", admin.listConsumerGroupOffsets(Map.of(groups.get(0), some)).partitionsToOffsetAndMetadata());
     }
 
     private static void describeCluster() throws Exception {

@@ -24,7 +24,7 @@ import org.apache.kafka.common.utils.Exit;
  * A line of COMMANDS is a tool of TOOLS with its arguments, split as a shell splits them; `<<< TEXT` is its standard
  * input, in which \n is a new line and \t a tab; @BROKER@ and @DIR@ stand for the broker's address and its directory; a line that
  * begins with # says something to people. The tool gets the broker's address without being told. `file NAME TEXT`
- * writes a file into the broker's directory; `admin` and `produce` are those of Gui.
+ * writes a file into the broker's directory; `admin` and `produce` are those of Gui, whose members stay from `admin join` to `admin leave`.
  */
 public final class Tools {
     private static final String TOOLS = "org.apache.kafka.tools.";
@@ -45,6 +45,11 @@ public final class Tools {
         tool("dump-log", "kafka.tools.DumpLogSegments", ""),
         tool("console-producer", TOOLS + "ConsoleProducer", "after"),
         tool("console-consumer", TOOLS + "consumer.ConsoleConsumer", "after"),
+        tool("consumer-groups", TOOLS + "consumer.group.ConsumerGroupCommand", "after"),
+        tool("groups", TOOLS + "GroupsCommand", "after"),
+        tool("consumer-perf-test", TOOLS + "ConsumerPerformance", "after"),
+        tool("verifiable-producer", TOOLS + "VerifiableProducer", "after"),
+        tool("verifiable-consumer", TOOLS + "VerifiableConsumer", "after"),
         tool("admin", "Gui", "before"),
         tool("produce", "Gui", "before"));
     private static final int SECONDS_MAX = 15;
@@ -146,7 +151,7 @@ public final class Tools {
         List<String> arguments = new ArrayList<>(words.subList(1, input < 0 ? words.size() : input));
         System.setIn(new ByteArrayInputStream(given.getBytes(StandardCharsets.UTF_8)));
         if (words.get(0).equals("file")) {
-            Files.writeString(Path.of(directory, arguments.get(0)), arguments.get(1));
+            Files.writeString(Path.of(directory, arguments.get(0)), arguments.get(1).replace("\\n", "\n"));
             status = 0;
             return;
         }
@@ -157,6 +162,8 @@ public final class Tools {
         if (words.get(0).equals("produce")) arguments.add(2, "produce");
         Thread thread = new Thread(() -> {
             call(tool[0], arguments);
+            // It closes its producer at the end of its process, and until then hears what became of its records.
+            if (words.get(0).equals("verifiable-producer")) sleep(1000);
             for (Runnable hook : List.copyOf(HOOKS)) hook.run();
         });
         HOOKS.clear();
@@ -167,6 +174,14 @@ public final class Tools {
             thread.interrupt();
             thread.join(1000);
             System.err.println("no end within " + SECONDS_MAX + " s");
+        }
+    }
+
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException never) {
+            throw new IllegalStateException(never);
         }
     }
 

@@ -22,6 +22,12 @@ def normal(text, command):
             continue
         if command.startswith("topics "):
             line = re.sub(r"(Configs: )(\S+)", lambda m: m[1] + ",".join(sorted(m[2].split(","))), line)
+        # Of a perf test the times differ: what it read counts.
+        figures = line.split(", ")
+        if command.startswith("consumer-perf-test ") and len(figures) == 10 and line[0].isdigit():
+            line = f"{figures[2]} MB, {figures[4]} records"
+        if command.startswith("consumer-groups --delete "):
+            line = re.sub(r"\('[^']*'(, '[^']*')+\)", lambda m: "(" + ", ".join(sorted(m[0][1:-1].split(", "))) + ")", line)
         for pattern, to in RULES:
             line = re.sub(pattern, to, line)
         lines.append(line.rstrip())
@@ -34,17 +40,19 @@ RULES = [
     (r'"port":\d+|port=\d+|\b(127\.0\.0\.1 +)\d{5}\b', r"\1PORT"),
     (r"\b[A-Za-z0-9_-]{21}[AQgw]\b", "UUID"),
     (r"\b1[78]\d{11}\b", "NOW"),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
     (r"\b\d+ ms ago *", "NOW"),
     (r"(\tUUID\t)\d+ *\t", r"\1END\t"),
     (r"\bNOW +", "NOW "),
     (r"\bproducerId: \d+", "producerId: ID"),
     (r"\b(FinalizedVersion(?:Level)?: .*Epoch: )\d+", r"\1EPOCH"),
+    (r'"avg_throughput":[\d.]+', '"avg_throughput":N'),
     (r"^(LeaderEpoch|HighWatermark|MaxFollowerLagTimeMs):(\s+)\d+", r"\1: N"),
 ]
 
 
 # What these list comes in the order of a hash map.
-IN_NO_ORDER = r"client-metrics --(list|describe)|configs --describe --entity-type (clients|users|ips|client-metrics)|delete-records"
+IN_NO_ORDER = r"consumer-groups |groups |client-metrics --(list|describe)|configs --describe --entity-type (clients|users|ips|client-metrics)|delete-records"
 
 
 def rows(path):

@@ -11,13 +11,20 @@ use super::subjects::{SUBJECTS, Subject};
 use millstream::api::APIS;
 use millstream::types::Uuid;
 use millstream::wire::{
-    ApiKey, CreateTopic, CreateTopicsRequest, CreateTopicsResponse, Form, Message, Reader,
-    RequestHeader, Writer, decode_response_header, encode_request,
+    ApiKey, CreateTopic, CreateTopicsRequest, CreateTopicsResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, Form, Message, Reader, RequestHeader, Writer, decode_response_header,
+    encode_request,
 };
 use std::collections::VecDeque;
 
 /// Settings that let a client do more.
-const SETTINGS: &[(&str, &str)] = &[("num.partitions", "2")];
+const SETTINGS: &[(&str, &str)] = &[
+    ("num.partitions", "2"),
+    ("offsets.topic.num.partitions", "2"),
+    // Members may ask for any session.
+    ("group.min.session.timeout.ms", "1"),
+    ("group.max.session.timeout.ms", "2147483647"),
+];
 /// Requests of one input.
 const REQUESTS_MAX: usize = 24;
 
@@ -40,6 +47,7 @@ pub fn run(data: &[u8]) {
     };
     client.machine.connect();
     client.make_topic();
+    client.find_coordinator();
     for _ in 0..REQUESTS_MAX {
         if input.is_empty() {
             break;
@@ -91,6 +99,17 @@ impl Client {
         let answer = CreateTopicsResponse::decode(&mut reader, 7).expect("an answer");
         assert_eq!(answer.topics[0].error_code.0, 0);
         self.ids.push(answer.topics[0].topic_id);
+    }
+
+    /// Has the topic of groups made.
+    fn find_coordinator(&mut self) {
+        let frame = encode_request(0, 0, Some("me"), &FindCoordinatorRequest::default());
+        self.machine.send(&frame.expect("it fits").bytes);
+        let reply = self.machine.receive();
+        let mut reader = Reader::new([&reply[4..]]);
+        decode_response_header(&mut reader, ApiKey::FIND_COORDINATOR, 0).expect("an answer");
+        let answer = FindCoordinatorResponse::decode(&mut reader, 0).expect("an answer");
+        assert_eq!(answer.error_code.0, 0);
     }
 
     fn act(&mut self, input: &mut Input<'_>) {

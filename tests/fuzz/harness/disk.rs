@@ -154,6 +154,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn set_modified(&self, _: &File, _: i64) -> Result<()> {
+        Ok(())
+    }
+
     fn sync(&self, _: &File) -> Result<()> {
         Ok(())
     }

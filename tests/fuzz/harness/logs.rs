@@ -1,5 +1,5 @@
 //! A partition's directory, damaged: it opens, whatever is in its files. What was opened serves
-//! look-ups, takes batches and rolls; and opened again, after a stop or a kill, it is the same log.
+//! look-ups, takes batches, rolls and is compacted; and opened again, after a stop or a kill, it is the same log.
 
 use super::allocation::within;
 use super::disk::{Files, MemoryDisk};
@@ -9,10 +9,12 @@ use bytes::Bytes;
 use millstream::batch::{Builder, CRC_START, HEADER_BYTES, Header, crc32c};
 use millstream::io::{Disk, OpenMode};
 use millstream::log::{
-    FileKind, Isolation, Located, Log, LogConfig, ScanStep, Source, TimeTarget, file_name,
-    scan_headers,
+    CompactionRules, FileKind, Isolation, Located, Log, LogConfig, ScanStep, Source, TimeTarget,
+    file_name, scan_headers,
 };
-use millstream::store::{files, open_partition};
+use millstream::store::{
+    Compaction, CompactionMeans, SegmentSwap, Stepped, files, open_partition, swap_segments,
+};
 use millstream::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,11 @@ pub fn run(data: &[u8]) {
     }
     look_around(&mut log, &disk, &mut input);
     append(&mut log, &disk, &mut input);
+    if !point.clean {
+        let left = MemoryDisk::with(&disk.files());
+        same(&log, &open(&left, &config, killed(&log)).0);
+    }
+    compact(&mut log, &disk, &mut input);
     if !point.clean {
         let left = MemoryDisk::with(&disk.files());
         same(&log, &open(&left, &config, killed(&log)).0);
@@ -424,6 +431,47 @@ fn append(log: &mut Log, disk: &MemoryDisk, input: &mut Input<'_>) {
         assert_eq!(completed.log_end, staged.last_offset.plus(1));
         if completed.epochs_changed {
             note_epochs(log, disk);
+        }
+    }
+}
+
+/// A pass of compaction, which ends early where there is damage. Nothing of the log goes but records.
+fn compact(log: &mut Log, disk: &MemoryDisk, input: &mut Input<'_>) {
+    let rules = CompactionRules {
+        dirty_ratio_min: 0.0,
+        lag_ms_min: 0,
+        lag_ms_max: i64::MAX,
+        delete_retention_ms: *input.pick(&[0, 86_400_000, i64::MAX]),
+    };
+    let means = CompactionMeans {
+        map_bytes_max: *input.pick(&[1 << 16, 50]),
+        map_load: 0.9,
+        buffer_bytes: *input.pick(&[1 << 16, 100]),
+        step_bytes: *input.pick(&[1 << 20, 300]),
+        seed: 5,
+    };
+    log.set_flushed(log.log_end());
+    let ends = |log: &Log| (log.log_start(), log.last_stable(), log.log_end());
+    let before = ends(log);
+    let directory = Path::new(DIRECTORY);
+    for _ in 0..2 {
+        let plan = log.plan_compaction(&rules, NOW);
+        let mut pass = Compaction::new(directory.to_owned(), plan, &means);
+        loop {
+            match pass.step(disk).1 {
+                Ok(Stepped::More) => {}
+                Ok(Stepped::Swap(replacement, _)) => {
+                    log.replace(&replacement);
+                    let swap = SegmentSwap::of(&replacement);
+                    swap_segments(disk, directory, &swap).expect("memory takes it");
+                    assert_eq!(ends(log), before);
+                }
+                Ok(Stepped::Done(cleaned)) => {
+                    log.set_cleaned(cleaned);
+                    break;
+                }
+                Err(_) => return,
+            }
         }
     }
 }

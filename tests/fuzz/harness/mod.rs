@@ -9,6 +9,7 @@ mod command_line;
 mod compression;
 mod connection;
 pub mod disk;
+mod groups;
 mod input;
 mod logs;
 pub mod machine;
@@ -58,6 +59,7 @@ targets! {
     logs,
     state_files,
     metadata_log,
+    groups,
     start,
     settings,
     command_line,
