@@ -56,7 +56,7 @@
 //!   their group from being forgotten.
 //! - A commit larger than a batch is INVALID_COMMIT_OFFSET_SIZE, not UNKNOWN_SERVER_ERROR.
 //! - A rebalance in which no static member has joined again is tried again after at least a second.
-//! - A static member that starts anew has its new session timeout at once; Kafka lets the old one run out.
+//! - A static member that starts anew has its new session timeout at once; Kafka begins with the old one.
 //! - The record of an empty group that no batch holds is left out: the next start does not know that the
 //!   group was there. Its offsets are.
 //! - A group with more offsets than the tombstones of one batch can be deleted.

@@ -139,6 +139,16 @@ grouped() {
         --command-property group.protocol=consumer --command-property auto.offset.reset=earliest >"$WORK/read" 2>"$WORK/err" ||
         { tail "$WORK/err" >&2; fail "$KIND: a consumer of step $step"; }
     cmp "$WORK/read" "$WORK/grouped" || fail "$KIND: a consumer group went on elsewhere in step $step"
+    [ "$step" = 2 ] || return 0
+    # Kafka's own formatter reads what stands behind it, from both brokers.
+    java_run $TOOLS.consumer.ConsoleConsumer --bootstrap-server "$BROKER" --topic __consumer_offsets --from-beginning --timeout-ms 5000 \
+        --formatter $TOOLS.consumer.OffsetsMessageFormatter >"$WORK/read" 2>"$WORK/err"
+    for group in of-classic-members of-consumers; do
+        for offset in 20 40; do
+            grep -q "{\"group\":\"$group\",\"topic\":\"grouped\",\"partition\":0}},\"value\":{\"version\":4,\"data\":{\"offset\":$offset," "$WORK/read" ||
+                { cut -c1-2000 "$WORK/read" >&2; fail "Kafka's formatter does not tell of offset $offset of $group"; }
+        done
+    done
 }
 
 # newest STEP: of each key the value that step STEP set last, none of those that it deleted.
