@@ -39,12 +39,7 @@ pub(super) fn begin(
         regex: request.subscribed_topic_regex.map(Into::into),
         assignor: request.server_assignor.map(Into::into),
         owned: request.topic_partitions.map(partitions),
-        client_id: context
-            .session
-            .client_id
-            .as_deref()
-            .unwrap_or_default()
-            .to_owned(),
+        client_id: context.session.client_id_or_empty().to_owned(),
         client_host: context.session.client_host(),
         makes_its_id: head.version >= 1,
     };

@@ -21,12 +21,7 @@ pub(super) fn begin(
         group: request.group_id.into_owned(),
         member: request.member_id.into_owned(),
         instance: request.group_instance_id.map(Into::into),
-        client_id: context
-            .session
-            .client_id
-            .as_deref()
-            .unwrap_or_default()
-            .to_owned(),
+        client_id: context.session.client_id_or_empty().to_owned(),
         client_host: context.session.client_host(),
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms: match head.version {

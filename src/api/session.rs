@@ -59,6 +59,11 @@ impl Session {
         }
     }
 
+    /// What the client calls itself; empty if it does not.
+    pub(super) fn client_id_or_empty(&self) -> &str {
+        self.client_id.as_deref().unwrap_or_default()
+    }
+
     /// The client's address as Kafka tells it to whoever describes groups: Java's way of writing one,
     /// behind the slash that separates it from a name, which is not looked up.
     pub(super) fn client_host(&self) -> String {

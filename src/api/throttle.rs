@@ -85,7 +85,7 @@ pub(super) fn fetch_bytes_max(context: &Context<'_>) -> Option<u64> {
 }
 
 fn quota(context: &Context<'_>, key: &str) -> Option<(metadata::QuotaOwner, f64)> {
-    let client = context.session.client_id.as_deref().unwrap_or("");
+    let client = context.session.client_id_or_empty();
     metadata::client_quota(context.image, key, USER, client)
 }
 

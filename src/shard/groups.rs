@@ -300,10 +300,10 @@ impl Shard {
     /// Has what was committed for topics that are gone go, too, and consumer groups look at those that
     /// are otherwise than before.
     pub(super) fn tell_groups_of_topics(&mut self, now: Now, out: &mut Outbox) {
-        let news = std::mem::take(&mut self.topic_news);
-        if !news.has_any {
+        if !self.topic_news.has_any {
             return;
         }
+        let news = std::mem::take(&mut self.topic_news);
         for slot in 0..self.slots.len() as u32 {
             let serves = |partition: &Partition| {
                 let groups = partition.groups.as_ref();

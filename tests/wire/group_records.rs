@@ -2,43 +2,9 @@
 
 use crate::allocation::bytes_allocated_by;
 use crate::generate::{self, Random};
-use crate::subjects::{SUBJECTS, Subject};
+use crate::subjects::{GROUP_RECORDS, SUBJECTS, Subject};
 use millstream::types::Uuid;
 use millstream::wire::*;
-
-/// Every type of record, with the tables of its key and value.
-const TYPES: &[(i16, &str, &str)] = &[
-    (0, "OffsetCommitKey", "LegacyOffsetCommitValue"),
-    (1, "OffsetCommitKey", "OffsetCommitValue"),
-    (2, "GroupMetadataKey", "GroupMetadataValue"),
-    (3, "ConsumerGroupKey", "ConsumerGroupMetadataValue"),
-    (4, "ConsumerGroupKey", "ConsumerGroupPartitionMetadataValue"),
-    (
-        5,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupMemberMetadataValue",
-    ),
-    (
-        6,
-        "ConsumerGroupKey",
-        "ConsumerGroupTargetAssignmentMetadataValue",
-    ),
-    (
-        7,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupTargetAssignmentMemberValue",
-    ),
-    (
-        8,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupCurrentMemberAssignmentValue",
-    ),
-    (
-        16,
-        "ConsumerGroupRegularExpressionKey",
-        "ConsumerGroupRegularExpressionValue",
-    ),
-];
 
 #[test]
 fn records_have_the_bytes_that_kafkas_schemas_say() {
@@ -342,7 +308,7 @@ fn any_record_in_any_version_means_the_same_when_it_is_written_anew() {
 #[test]
 fn types_that_are_not_in_the_table_are_told_and_nothing_of_them_is_read() {
     for kind in (-2..64).chain([i16::MIN, i16::MAX]) {
-        if TYPES.iter().any(|(known, ..)| *known == kind) {
+        if GROUP_RECORDS.iter().any(|(known, ..)| *known == kind) {
             continue;
         }
         let key = kind.to_be_bytes();
@@ -410,7 +376,7 @@ fn damaged_records_never_panic_and_take_little_memory() {
 
 /// Random records of every type, in every version of the value.
 fn each(seeds: u64, mut check: impl FnMut(i16, i16, &[u8], &[u8], &mut Random)) {
-    for (kind, ..) in TYPES {
+    for (kind, ..) in GROUP_RECORDS {
         let (key_table, value_table) = tables(*kind);
         for version in value_table.each_version() {
             for seed in 0..seeds {
@@ -431,7 +397,10 @@ fn body(table: &Subject, version: i16, random: &mut Random) -> Vec<u8> {
 
 /// The tables of the key and the value of that type.
 fn tables(kind: i16) -> (&'static Subject, &'static Subject) {
-    let (_, key, value) = TYPES.iter().find(|(known, ..)| *known == kind).unwrap();
+    let (_, key, value) = GROUP_RECORDS
+        .iter()
+        .find(|(known, ..)| *known == kind)
+        .unwrap();
     let table = |name| SUBJECTS.iter().find(|it| it.name == name).unwrap();
     (table(*key), table(*value))
 }

@@ -9,6 +9,40 @@ pub type Again = fn(&[&[u8]], i16) -> Result<(Vec<u8>, usize), DecodeError>;
 pub type Same = fn(&[&[u8]], &[&[u8]], i16) -> Result<bool, DecodeError>;
 pub type Oracle = fn(&[u8], i16) -> Result<Vec<u8>, String>;
 
+/// Every type of record of `__consumer_offsets`, with the tables of its key and value.
+pub const GROUP_RECORDS: &[(i16, &str, &str)] = &[
+    (0, "OffsetCommitKey", "LegacyOffsetCommitValue"),
+    (1, "OffsetCommitKey", "OffsetCommitValue"),
+    (2, "GroupMetadataKey", "GroupMetadataValue"),
+    (3, "ConsumerGroupKey", "ConsumerGroupMetadataValue"),
+    (4, "ConsumerGroupKey", "ConsumerGroupPartitionMetadataValue"),
+    (
+        5,
+        "ConsumerGroupMemberKey",
+        "ConsumerGroupMemberMetadataValue",
+    ),
+    (
+        6,
+        "ConsumerGroupKey",
+        "ConsumerGroupTargetAssignmentMetadataValue",
+    ),
+    (
+        7,
+        "ConsumerGroupMemberKey",
+        "ConsumerGroupTargetAssignmentMemberValue",
+    ),
+    (
+        8,
+        "ConsumerGroupMemberKey",
+        "ConsumerGroupCurrentMemberAssignmentValue",
+    ),
+    (
+        16,
+        "ConsumerGroupRegularExpressionKey",
+        "ConsumerGroupRegularExpressionValue",
+    ),
+];
+
 /// A message as the tests see it.
 pub struct Subject {
     pub name: &'static str,

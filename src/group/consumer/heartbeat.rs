@@ -9,6 +9,7 @@ use super::target::TopicHashes;
 use super::{Consumer, ConsumerEntry, Refusal, State};
 use crate::group::call::{ConsumerBeat, ConsumerHeartbeat};
 use crate::group::config::GroupConfig;
+use crate::group::coordinator::Context;
 use crate::group::partitions::Partitions;
 use crate::metadata::Image;
 use crate::types::Timestamp;
@@ -23,6 +24,22 @@ pub(super) struct View<'a> {
     /// The offset of the last metadata record in the image.
     pub(super) image_offset: i64,
     pub(super) hashes: &'a mut TopicHashes,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new<'c: 'a>(
+        context: &Context<'c>,
+        config: &'a GroupConfig,
+        hashes: &'a mut TopicHashes,
+    ) -> View<'a> {
+        View {
+            config,
+            now: context.now.wall,
+            image: context.image,
+            image_offset: context.image_offset.0,
+            hashes,
+        }
+    }
 }
 
 /// What came of a heartbeat or of a join.

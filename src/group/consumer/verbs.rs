@@ -67,13 +67,7 @@ impl Coordinator {
             true => Uuid::from_random((context.random)()).to_string().into(),
             false => beat.member.as_str().into(),
         };
-        let mut view = View {
-            config: &self.config,
-            now: context.now.wall,
-            image: context.image,
-            image_offset: context.image_offset.0,
-            hashes: &mut self.hashes,
-        };
+        let mut view = View::new(context, &self.config, &mut self.hashes);
         let (group, begun, mut written) = match &start {
             Start::Here(number) => (consumer(&self.groups[number].kind)?, &[][..], Vec::new()),
             Start::New(group, begun, prefix) => (&**group, &begun[..], prefix.clone()),
@@ -125,13 +119,7 @@ impl Coordinator {
         if classic.is_empty() {
             return Ok(Start::New(Box::default(), Vec::new(), over));
         }
-        let mut view = View {
-            config: &self.config,
-            now: context.now.wall,
-            image: context.image,
-            image_offset: context.image_offset.0,
-            hashes: &mut self.hashes,
-        };
+        let mut view = View::new(context, &self.config, &mut self.hashes);
         let consumer = migrate::upgrade(classic, &mut view)?;
         let begun = consumer.entries();
         Ok(Start::New(Box::new(consumer), begun, over))
@@ -227,13 +215,7 @@ impl Coordinator {
                 Err(_) => {}
             }
         }
-        let mut view = View {
-            config: &self.config,
-            now: context.now.wall,
-            image: context.image,
-            image_offset: context.image_offset.0,
-            hashes: &mut self.hashes,
-        };
+        let mut view = View::new(context, &self.config, &mut self.hashes);
         let group = &self.groups[&number];
         let entries = consumer(&group.kind)?.remove(gone, &mut view)?;
         let written = encoded(&group.id, &entries)?;
@@ -349,13 +331,7 @@ impl Coordinator {
             true => join.member.as_str().into(),
             false => NewMember::new(join, (context.random)()).into_id(),
         };
-        let mut view = View {
-            config: &self.config,
-            now: context.now.wall,
-            image: context.image,
-            image_offset: context.image_offset.0,
-            hashes: &mut self.hashes,
-        };
+        let mut view = View::new(context, &self.config, &mut self.hashes);
         let group = &self.groups[&number];
         let consumer = consumer(&group.kind)?;
         consumer.check_classic_join(join, &id, &view)?;

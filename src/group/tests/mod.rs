@@ -379,6 +379,14 @@ fn committed(coordinator: &Coordinator, group: &str) -> Vec<String> {
     offsets.collect()
 }
 
+/// Runs a model with that seed, which is told if it fails.
+fn told_if_it_fails<T>(seed: u64, run: impl Fn(u64) -> T + std::panic::RefUnwindSafe) -> T {
+    std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|panic| {
+        eprintln!("seed {seed}");
+        std::panic::resume_unwind(panic)
+    })
+}
+
 // -- calls to the group "g"
 
 fn protocol(name: &str, metadata: &[u8]) -> Protocol {

@@ -502,11 +502,7 @@ fn run(seed: u64) -> Counts {
 fn whatever_members_do_what_must_hold_holds() {
     let mut total = Counts::default();
     for seed in 1..=60 {
-        let counts = std::panic::catch_unwind(|| run(seed));
-        let counts = counts.unwrap_or_else(|panic| {
-            eprintln!("seed {seed}");
-            std::panic::resume_unwind(panic)
-        });
+        let counts = told_if_it_fails(seed, run);
         total.assignments += counts.assignments;
         total.beats += counts.beats;
         total.commits += counts.commits;

@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::make::{self, NOW_MS};
-use super::subjects::SUBJECTS;
+use super::subjects::{GROUP_RECORDS, SUBJECTS};
 use bytes::Bytes;
 use millstream::batch::Builder;
 use millstream::group::{
@@ -32,40 +32,6 @@ const MEMBERS: [&str; 5] = ["a", "b", "c", "", "d"];
 const INSTANCES: [&str; 2] = ["one", "two"];
 const PROTOCOLS: [&str; 3] = ["range", "sticky", "roundrobin"];
 const EXPRESSIONS: [&str; 6] = ["t.*", "", "u|t", "(", "[a-z]+", ".*"];
-
-/// Types of records with the tables of their keys and values.
-const KINDS: [(i16, &str, &str); 10] = [
-    (0, "OffsetCommitKey", "LegacyOffsetCommitValue"),
-    (1, "OffsetCommitKey", "OffsetCommitValue"),
-    (2, "GroupMetadataKey", "GroupMetadataValue"),
-    (3, "ConsumerGroupKey", "ConsumerGroupMetadataValue"),
-    (4, "ConsumerGroupKey", "ConsumerGroupPartitionMetadataValue"),
-    (
-        5,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupMemberMetadataValue",
-    ),
-    (
-        6,
-        "ConsumerGroupKey",
-        "ConsumerGroupTargetAssignmentMetadataValue",
-    ),
-    (
-        7,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupTargetAssignmentMemberValue",
-    ),
-    (
-        8,
-        "ConsumerGroupMemberKey",
-        "ConsumerGroupCurrentMemberAssignmentValue",
-    ),
-    (
-        16,
-        "ConsumerGroupRegularExpressionKey",
-        "ConsumerGroupRegularExpressionValue",
-    ),
-];
 
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
@@ -314,7 +280,7 @@ fn record(input: &mut Input<'_>) -> (Vec<u8>, Option<Vec<u8>>) {
         let key = input.take(key).to_vec();
         return (key, input.seldom().then(|| input.take(value).to_vec()));
     }
-    let (kind, key, value) = *input.pick(&KINDS);
+    let (kind, key, value) = *input.pick(GROUP_RECORDS);
     let mut bytes = prefixed(kind, &key_body(kind, key, input));
     if input.byte() > 250 {
         bytes.truncate(input.below(bytes.len()));

@@ -309,11 +309,7 @@ fn run(seed: u64) -> (usize, usize) {
 fn groups_migrate_and_no_partition_ever_has_two_users() {
     let (mut upgrades, mut downgrades) = (0, 0);
     for seed in 1..=60 {
-        let counts = std::panic::catch_unwind(|| run(seed));
-        let (up, down) = counts.unwrap_or_else(|panic| {
-            eprintln!("seed {seed}");
-            std::panic::resume_unwind(panic)
-        });
+        let (up, down) = told_if_it_fails(seed, run);
         upgrades += up;
         downgrades += down;
     }
