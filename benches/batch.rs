@@ -1,5 +1,5 @@
 //! The batch room by the clock: checks, CRC, codecs. `cargo bench --bench batch`; instructions are counted in
-//! `instructions.rs`.
+//! `instructions/`.
 
 use divan::{Bencher, black_box, counter::BytesCount};
 use millstream::batch::{self, Builder, Codec, Look, Rules, TimestampType, compress, decompress};

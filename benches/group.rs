@@ -6,6 +6,7 @@ use millstream::group::{
     Call, Commit, CommitPartition, CommitTopic, Context, Coordinator, GroupConfig, Heartbeat, Join,
     Protocol, Reply, Sync,
 };
+use millstream::limits::GROUP_STANDINGS_PER_PAGE;
 use millstream::metadata::Image;
 use millstream::types::{
     LeaderEpoch, Now, Offset, PartitionIndex, ReturnTo, ShardId, Timestamp, TopicId,
@@ -136,6 +137,29 @@ impl Bench {
         self.context(|coordinator, context| coordinator.handle(context, caller, call).replies)
     }
 
+    /// One member commits an offset of one partition.
+    fn commit(&mut self, at: usize) -> Vec<(ReturnTo, Reply)> {
+        let (group, member) = self.members[at].clone();
+        self.call(Call::Commit(Commit {
+            group,
+            member,
+            instance: None,
+            generation: 1,
+            retention_ms: None,
+            knows_member_epochs: true,
+            topics: vec![CommitTopic {
+                name: "a-topic".to_string(),
+                id: TopicId::ZERO,
+                partitions: vec![CommitPartition {
+                    index: PartitionIndex(at as i32 % 100),
+                    offset: Offset(at as i64),
+                    leader_epoch: LeaderEpoch(0),
+                    metadata: None,
+                }],
+            }],
+        }))
+    }
+
     fn time(&mut self) -> Vec<(ReturnTo, Reply)> {
         self.context(|coordinator, context| coordinator.handle_timeout(context).replies)
     }
@@ -167,24 +191,24 @@ fn commit(bencher: Bencher<'_, '_>, (groups, members): (usize, usize)) {
     bencher.bench_local(|| {
         at = (at + 7919) % bench.members.len();
         bench.now_us += 1;
-        let (group, member) = bench.members[at].clone();
-        black_box(bench.call(Call::Commit(Commit {
-            group,
-            member,
-            instance: None,
-            generation: 1,
-            retention_ms: None,
-            knows_member_epochs: true,
-            topics: vec![CommitTopic {
-                name: "a-topic".to_string(),
-                id: TopicId::ZERO,
-                partitions: vec![CommitPartition {
-                    index: PartitionIndex(at as i32 % 100),
-                    offset: Offset(at as i64),
-                    leader_epoch: LeaderEpoch(0),
-                    metadata: None,
-                }],
-            }],
-        })))
+        black_box(bench.commit(at));
+    });
+}
+
+/// A page of how far groups have come, which is the most that a shard tells of in one turn: of 2,000 groups
+/// with five committed offsets each.
+#[divan::bench(sample_count = 20)]
+fn page_of_standings(bencher: Bencher<'_, '_>) {
+    let mut bench = Bench::new(2_000, 5);
+    (0..bench.members.len()).for_each(|at| drop(bench.commit(at)));
+    let mut told = None;
+    bencher.bench_local(|| {
+        let mut room = GROUP_STANDINGS_PER_PAGE;
+        let page = bench
+            .coordinator
+            .standings(&bench.image, told.as_ref(), &mut room);
+        assert!(page.0.iter().any(|it| !it.offsets.is_empty()));
+        told = page.1.clone();
+        black_box(page.0)
     });
 }

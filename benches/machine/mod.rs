@@ -175,6 +175,7 @@ impl Machine {
             awake &= awake - 1;
             let worker = &mut self.workers[shard];
             let out = &mut self.outboxes[shard];
+            worker.begin_round(now);
             while let Some(completion) = self.completions[shard].pop_front() {
                 work(|| worker.handle(now, Event::Completion(completion), out));
                 any = true;

@@ -357,13 +357,15 @@ fn sigint_stops_as_sigterm_does_and_a_second_signal_ends_at_once() {
     let broker = Broker::start(&directory, &[]);
     let topic = broker.topic("t", 1);
     let mut client = broker.client();
-    client.append(&topic, 0, large(900_000));
-    client.append(&topic, 0, large(900_000));
-    // A reader that does not read keeps the clean stop waiting.
-    let fetch = fetch_request(&topic, &[(0, 0)]);
-    for _ in 0..12 {
-        client.send(FETCH, &fetch);
+    // More than the buffers of the sockets take.
+    for _ in 0..24 {
+        client.append(&topic, 0, large(900_000));
     }
+    // A reader that does not read keeps the clean stop waiting, once its answer has begun.
+    let mut fetch = fetch_request(&topic, &[(0, 0)]);
+    fetch.topics[0].partitions[0].partition_max_bytes = i32::MAX;
+    client.send(FETCH, &fetch);
+    client.stream.peek(&mut [0]).expect("an answer begins");
     while !broker.said().contains("stopping") {
         broker.interrupt();
         std::thread::sleep(Duration::from_millis(20));

@@ -1,12 +1,12 @@
 //! The hot paths one by one, for callgrind to count: `instructions NAME` runs one, `instructions`
-//! lists them. `tests/proofs/instructions` counts each and compares with `benches/instructions.txt`.
+//! lists them. `tests/proofs/instructions` counts each and compares with `instructions.txt`.
 //!
 //! Counting begins and ends with [`counted`], so that only what stands between is in the figure; each
 //! does the same work [`TIMES`] times, warmed up before.
 
-#[path = "machine/mod.rs"]
+#[path = "../machine/mod.rs"]
 mod machine;
-#[path = "machine/requests.rs"]
+#[path = "../machine/requests.rs"]
 mod requests;
 
 use bytes::BytesMut;
@@ -43,8 +43,7 @@ const BENCHES: &[Bench] = &[
 ];
 
 fn main() {
-    // Cargo passes flags of its own to benches.
-    let name = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    let name = std::env::args().nth(1);
     match name {
         None => BENCHES.iter().for_each(|(name, _)| println!("{name}")),
         Some(name) => match BENCHES.iter().find(|(known, _)| *known == name) {
