@@ -34,8 +34,8 @@ pub fn measure(
 ) -> Result<Numbers> {
     let port = free_port()?;
     let mut numbers = Numbers::new();
-    let (address, process) = start(setup, system, directory, port)?;
-    first_acknowledged(address, None)?;
+    let (address, mut process) = start(setup, system, directory, port)?;
+    first_acknowledged(&mut process, address, None)?;
     let mut admin = Admin::connect(address)?;
     admin.create(TOPIC, partitions, &[])?;
     let partitions: Vec<i32> = (0..partitions).collect();
@@ -53,16 +53,16 @@ pub fn measure(
     process.stop()?;
 
     let began_ns = clock::now_ns();
-    let (address, process) = start(setup, system, directory, port)?;
-    let answered_ns = first_acknowledged(address, partitions.last().copied())?;
+    let (address, mut process) = start(setup, system, directory, port)?;
+    let answered_ns = first_acknowledged(&mut process, address, partitions.last().copied())?;
     let seconds = |since_ns| (answered_ns - since_ns) as f64 / 1e9;
     numbers.insert(Quantity::CleanStartS, seconds(began_ns));
     std::thread::sleep(SETTLES_WITHIN);
     process.kill()?;
 
     let began_ns = clock::now_ns();
-    let (address, process) = start(setup, system, directory, port)?;
-    let answered_ns = first_acknowledged(address, partitions.last().copied())?;
+    let (address, mut process) = start(setup, system, directory, port)?;
+    let answered_ns = first_acknowledged(&mut process, address, partitions.last().copied())?;
     numbers.insert(
         Quantity::KilledStartS,
         (answered_ns - began_ns) as f64 / 1e9,
@@ -83,13 +83,17 @@ fn start(
             let process = system::begin(which, &[], core, directory, port)?;
             Ok((([127, 0, 0, 1], port).into(), process))
         }
-        System::Kafka(kafka, _) => kafka.begin(directory),
+        System::Kafka(kafka, _) => kafka.begin(directory, ""),
         System::Limit | System::Peer(_) => Err(Error::other("its process is not ours to start")),
     }
 }
 
 /// When a record is first acknowledged by that partition; when anything is answered, if it is none.
-fn first_acknowledged(address: SocketAddr, partition: Option<i32>) -> Result<u64> {
+fn first_acknowledged(
+    process: &mut Process,
+    address: SocketAddr,
+    partition: Option<i32>,
+) -> Result<u64> {
     let began = Instant::now();
     let mut last = Error::other("nothing was tried");
     while began.elapsed() < ANSWERS_WITHIN {
@@ -104,6 +108,7 @@ fn first_acknowledged(address: SocketAddr, partition: Option<i32>) -> Result<u64
             Ok(()) => return Ok(clock::now_ns()),
             Err(error) => last = error,
         }
+        process.check()?;
         std::thread::sleep(PATIENCE);
     }
     Err(Error::other(format!("no record was acknowledged: {last}")))

@@ -26,8 +26,9 @@ const FRAME_BYTES_MAX: usize = 64 << 20;
 const APPEND_BYTES_MAX: usize = 256 << 10;
 /// Slices of a vectored write.
 const SLICES_MAX: usize = 64;
-/// A file is allocated ahead in steps of this.
-const AHEAD_BYTES: u64 = 128 << 20;
+/// A file is allocated ahead in steps of this, and all files together in steps of that.
+const AHEAD_BYTES_MAX: u64 = 128 << 20;
+const AHEAD_OF_ALL_BYTES: u64 = 8 << 30;
 const EVENTS_MAX: usize = 512;
 
 /// What a server is to do.
@@ -68,12 +69,14 @@ pub fn serve(served: &Served, ready: impl FnOnce(u16)) -> Result<()> {
     match served.kind {
         Kind::Echo => {}
         Kind::Append => {
+            let share = AHEAD_OF_ALL_BYTES / served.partitions.max(1) as u64;
             for partition in 0..served.partitions {
                 let file = create(&served.directory, &format!("limit-{partition}"))?;
                 server.files.push(Appended {
                     file,
                     end: 0,
                     allocated: 0,
+                    step: share.min(AHEAD_BYTES_MAX),
                 });
             }
         }
@@ -137,6 +140,8 @@ struct Appended {
     file: File,
     end: u64,
     allocated: u64,
+    /// Bytes that are allocated at once.
+    step: u64,
 }
 
 struct Log {
@@ -450,13 +455,9 @@ impl Appended {
     fn append(&mut self, mut slices: &mut [IoSlice]) -> Result<()> {
         let total: usize = slices.iter().map(|it| it.len()).sum();
         if self.end + total as u64 > self.allocated {
-            self.allocated += AHEAD_BYTES;
-            fallocate(
-                &self.file,
-                FallocateFlags::KEEP_SIZE,
-                self.allocated - AHEAD_BYTES,
-                AHEAD_BYTES,
-            )?;
+            let step = self.step.max(total as u64);
+            fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.allocated, step)?;
+            self.allocated += step;
         }
         while !slices.is_empty() {
             let count = rustix::io::pwritev(&self.file, slices, self.end)?;

@@ -19,6 +19,9 @@ pub fn scenario() -> Scenario {
     let cases = vec![
         one("one-spinning", "both sides spin", Some(100)),
         one("one-sleeping", "both sides sleep", None),
+        // Where the rest of that time goes: the same beside a server that appends, too.
+        beside_append(one("one-spinning-append", "both sides spin", Some(100))),
+        beside_append(one("one-sleeping-append", "both sides sleep", None)),
         small("64x1k", 64, 1),
         small("64x1k-5", 64, 5),
         sets("16x16k", 16, 16 << 10, 2 << 30),
@@ -28,7 +31,7 @@ pub fn scenario() -> Scenario {
         hot("fetch-16x64k", 16, 64 << 10),
         rate("open-5k", 5_000.0, 4.0),
         rate("open-20k", 20_000.0, 3.0),
-        starts(MANY).peer_rounds(1),
+        starts(MANY).peer_rounds(3),
     ];
     Scenario {
         name: "goals",
@@ -66,6 +69,15 @@ fn one(name: &str, how: &str, spin_us: Option<u64>) -> Case {
         spin_us,
     });
     case
+}
+
+/// The limit checks and appends what comes, and does not only answer it.
+fn beside_append(mut case: Case) -> Case {
+    if let Some(limit) = &mut case.limit {
+        limit.kind = Kind::Append;
+    }
+    case.title.push_str(", beside a limit that appends");
+    case.peer_rounds(0)
 }
 
 /// Requests of 1 KiB in a closed loop.

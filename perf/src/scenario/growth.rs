@@ -15,7 +15,6 @@ pub fn partitions() -> Scenario {
         .into_iter()
         .map(|partitions| {
             let mut case = goals::small(&format!("partitions-{partitions}"), 64, 1);
-            case.limit = None;
             case.title.push_str(&format!(", {partitions} partitions"));
             if let Some(load) = case.load_mut() {
                 load.partitions = partitions;

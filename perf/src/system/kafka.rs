@@ -23,9 +23,10 @@ pub const KAFKA_SETTINGS: [&str; 9] = [
     "-Djava.awt.headless=true",
 ];
 
-/// What its sample configuration (combined roles, 3 network and 8 I/O threads) is changed by: it is paused
-/// while others run, and must not be taken for dead because of that.
-const PROPERTIES: &str = "broker.session.timeout.ms=3600000\n";
+/// Added to its sample configuration (combined roles, 3 network and 8 I/O threads) where it is paused while
+/// others run: it must not be taken for dead because of that. One that was killed is taken for alive as long,
+/// and its next start refused.
+const IS_PAUSED: &str = "broker.session.timeout.ms=3600000\n";
 
 /// How long it may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -61,9 +62,9 @@ impl Kafka {
         })
     }
 
-    /// Starts it with its data in `directory` and waits until it answers.
+    /// Starts it with its data in `directory`, to be paused at times, and waits until it answers.
     pub fn start(&self, directory: &Path) -> Result<Running> {
-        let (address, mut process) = self.begin(directory)?;
+        let (address, mut process) = self.begin(directory, IS_PAUSED)?;
         wait_until_it_answers(&mut process, address)?;
         Ok(Running {
             address,
@@ -71,8 +72,9 @@ impl Kafka {
         })
     }
 
-    /// Starts it and waits for nothing. A directory that is new is formatted first.
-    pub fn begin(&self, directory: &Path) -> Result<(SocketAddr, Process)> {
+    /// Starts it and waits for nothing. A directory that is new is formatted first, and its configuration is
+    /// made with these `properties`.
+    pub fn begin(&self, directory: &Path, properties: &str) -> Result<(SocketAddr, Process)> {
         let file = directory.join("server.properties");
         let port_file = directory.join("port");
         if !file.exists() {
@@ -82,7 +84,7 @@ impl Kafka {
                 .replace("@DIR@", &directory.display().to_string())
                 .replace("@PORT@", &port.to_string())
                 .replace("@CONTROLLER@", &controller.to_string());
-            text.push_str(PROPERTIES);
+            text.push_str(properties);
             std::fs::create_dir_all(directory.join("data"))?;
             std::fs::write(&file, text)?;
             std::fs::write(&port_file, port.to_string())?;
@@ -161,9 +163,7 @@ fn wait_until_it_answers(process: &mut Process, address: SocketAddr) -> Result<(
         if answer.is_ok() {
             return Ok(());
         }
-        if !process.is_alive() {
-            return Err(Error::other("Kafka ended while it started"));
-        }
+        process.check()?;
         std::thread::sleep(Duration::from_millis(5));
     }
     Err(Error::other("Kafka does not answer"))

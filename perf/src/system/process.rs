@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(180);
+/// How much of what a server said is told when it has ended.
+const LAST_LINES: usize = 20;
 /// How long it may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -52,12 +54,21 @@ impl Process {
             if said.contains(text) {
                 return Ok(said);
             }
-            if let Some(status) = self.child.try_wait()? {
-                return Err(Error::other(format!("it ended, {status}: {said}")));
-            }
+            self.check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
         Err(Error::new(ErrorKind::TimedOut, "it did not get ready"))
+    }
+
+    /// An error with what it said last, if it has ended.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else {
+            return Ok(());
+        };
+        let said = std::fs::read_to_string(&self.said)?;
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        Err(Error::other(format!("it ended, {status}: {last}")))
     }
 
     /// Its process id.
@@ -68,11 +79,6 @@ impl Process {
     /// What it has used.
     pub fn usage(&self) -> Result<Usage> {
         Usage::of(self.id())
-    }
-
-    /// Whether it runs.
-    pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// SIGSTOP: it holds its memory and takes no processor.
