@@ -54,6 +54,15 @@ pub const UNADMITTED_BYTES_MAX: usize = 16 * 1024;
 /// neighbours.
 pub const RECEIVES_PER_TURN: u32 = 4;
 
+/// Operations one after the other that an event may lead to, where none has to wait, before others have
+/// their turn: a frame in two receives, its answer, and what is asked behind it; or some stretches of a
+/// file. Whoever sends without a pause would have the shard to itself otherwise.
+pub const STEPS_AT_ONCE_MAX: usize = 4;
+
+/// Bytes of record sets that are gathered before their appends begin: so much that a write costs little
+/// beside its bytes, and so little that they are in the L2 cache still.
+pub const GATHERED_BYTES_MAX: u64 = 256 * 1024;
+
 /// Bytes of replies in memory that may wait for a slow reader before its next request is not read.
 pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
@@ -118,9 +127,9 @@ pub const REPLY_BYTES_USUAL: usize = 1024;
 /// a millisecond, in which the shard does nothing else.
 pub const GROUP_LOAD_BYTES: u64 = 128 * 1024;
 
-/// Memory of answered fetches that a shard keeps for those to come (about 600 bytes each): as many as wait
-/// at a time on a busy shard, so that a fetch allocates nothing.
-pub const SPARE_FETCHES_MAX: usize = 1024;
+/// Memory of answered fetches, and as much of produces, that a shard keeps for those to come (up to 600 bytes
+/// each): as many as wait at a time on a busy shard, so that they allocate nothing.
+pub const SPARE_REQUESTS_MAX: usize = 1024;
 
 /// Buffers for headers of batches that a shard keeps (8 KiB each): as many look-ups as read at a time.
 pub const SPARE_HEADER_BUFFERS_MAX: usize = 64;

@@ -46,32 +46,6 @@ pub struct Fetch {
     sent: Option<Vec<(TopicId, u64)>>,
 }
 
-/// The memory of fetches that are answered, for those to come.
-#[derive(Default)]
-#[allow(clippy::vec_box)] // the boxes are what is kept
-pub struct SpareFetches(Vec<Box<Fetch>>);
-
-impl SpareFetches {
-    fn place(&mut self, fetch: Fetch) -> Box<Fetch> {
-        match self.0.pop() {
-            Some(mut spare) => {
-                *spare = fetch;
-                spare
-            }
-            None => Box::new(fetch),
-        }
-    }
-
-    fn take_back(&mut self, mut fetch: Box<Fetch>) {
-        if self.0.len() < limits::SPARE_FETCHES_MAX {
-            // They hold files open.
-            fetch.parts.clear();
-            fetch.parts.shrink_to_fit();
-            self.0.push(fetch);
-        }
-    }
-}
-
 /// An answer whose bytes are being counted.
 struct Charging {
     reply: Reply,
@@ -383,6 +357,8 @@ impl Fetch {
         };
         if !throttle::fetched(context, reply.len()) {
             self.leaves(context);
+            // They hold files open, and memory if they are many.
+            self.parts = Few::new();
             context.spare_fetches.take_back(self);
             return Progress::Reply(reply);
         }

@@ -49,15 +49,18 @@ mod offset_for_leader_epoch;
 mod pending;
 mod produce;
 mod session;
+mod spares;
 mod sync_group;
 mod throttle;
 mod unregister_broker;
 mod update_features;
 
-pub use fetch::SpareFetches;
+pub use fetch::Fetch;
 pub use metadata_cache::MetadataCache;
 pub use pending::{Event, Pending};
+pub use produce::Produce;
 pub use session::{Endpoint, Identity, Session};
+pub use spares::Spares;
 pub use throttle::expected_ns;
 
 use crate::config::BrokerConfig;
@@ -408,7 +411,9 @@ pub struct Context<'a> {
     /// Metadata answers that this shard has encoded.
     pub metadata_cache: &'a mut MetadataCache,
     /// Memory of fetches that this shard has answered.
-    pub spare_fetches: &'a mut SpareFetches,
+    pub spare_fetches: &'a mut Spares<Fetch>,
+    /// The same of produces.
+    pub spare_produces: &'a mut Spares<Produce>,
     /// How long requests take on this shard now, as a multiple of [`expected_ns`].
     pub slowness: f64,
     /// The shard's memory for bytes that come and go.
@@ -428,6 +433,13 @@ pub struct Asks {
     pub watches: Few<WatchAsk>,
     /// Long polls to end.
     pub unwatches: Few<ShardId>,
+}
+
+impl Asks {
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.asks.is_empty() && self.watches.is_empty() && self.unwatches.is_empty()
+    }
 }
 
 /// A long poll to begin on one shard.

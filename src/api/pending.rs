@@ -24,7 +24,7 @@ pub enum Pending {
     /// For its time to be counted before it begins.
     Admission(Admission),
     /// For record sets to be committed.
-    Produce(produce::Produce),
+    Produce(Box<produce::Produce>),
     /// For bytes to read, or its deadline.
     Fetch(Box<fetch::Fetch>),
     /// For offsets.

@@ -5,6 +5,7 @@ use super::{Context, Head, Pending, Progress, by_owner, internal_topics, partiti
 use crate::batch;
 use crate::io::Pieces;
 use crate::metadata::Topic;
+use crate::net::Pool;
 use crate::shard::{Ask, ProduceAsk, ProducePart, Produced, WhyRefused};
 use crate::types::{Few, PartitionId, Uuid};
 use crate::wire::{
@@ -151,7 +152,7 @@ pub(super) fn begin(
         }
         sets.clear();
     }
-    let produce = Produce {
+    let produce = context.spare_produces.place(Produce {
         head: *head,
         acks,
         topics,
@@ -159,7 +160,7 @@ pub(super) fn begin(
         missing: sets.len(),
         bytes: frame.len() as u64,
         is_charged: false,
-    };
+    });
     let parts = cut(frame, sets);
     for (owner, parts) in by_owner(context, parts) {
         let ask = ProduceAsk {
@@ -174,7 +175,7 @@ pub(super) fn begin(
 impl Produce {
     /// Takes the answer of one shard.
     pub(super) fn answered(
-        mut self,
+        mut self: Box<Self>,
         context: &mut Context<'_>,
         parts: Few<(u32, Produced)>,
     ) -> Progress {
@@ -186,12 +187,12 @@ impl Produce {
     }
 
     /// Its bytes are counted.
-    pub(super) fn charged(self, context: &mut Context<'_>, held_ms: i32) -> Progress {
+    pub(super) fn charged(self: Box<Self>, context: &mut Context<'_>, held_ms: i32) -> Progress {
         context.session.hold(context.now, held_ms);
         self.finish(context, held_ms)
     }
 
-    fn progress(mut self, context: &mut Context<'_>) -> Progress {
+    fn progress(mut self: Box<Self>, context: &mut Context<'_>) -> Progress {
         if self.missing > 0 {
             return Progress::Wait(Pending::Produce(self));
         }
@@ -204,7 +205,16 @@ impl Produce {
         self.finish(context, 0)
     }
 
-    fn finish(self, context: &mut Context<'_>, throttle_time_ms: i32) -> Progress {
+    fn finish(mut self: Box<Self>, context: &mut Context<'_>, throttle_time_ms: i32) -> Progress {
+        let progress = self.answer(context.pool, throttle_time_ms);
+        // They hold topics, and memory if they are many.
+        self.topics = Few::new();
+        self.produced = Few::new();
+        context.spare_produces.take_back(self);
+        progress
+    }
+
+    fn answer(&self, pool: &mut Pool, throttle_time_ms: i32) -> Progress {
         let results = self.produced.iter();
         let mut results = results.map(|it| it.as_ref().expect("none is missing"));
         if self.acks == 0 {
@@ -234,7 +244,7 @@ impl Produce {
             throttle_time_ms,
             ..Default::default()
         };
-        self.head.reply_from(context.pool, &response)
+        self.head.reply_from(pool, &response)
     }
 }
 

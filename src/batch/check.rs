@@ -266,12 +266,19 @@ fn check_crc<'a>(
 ) -> Result<(), Fault> {
     let mut reader = Reader::new(chunks, size);
     reader.skip(CRC_START)?;
-    let mut crc = Crc::new();
-    reader.each(size - CRC_START, |part| crc.update(part))?;
-    if crc.value() != header.crc {
+    let count = size - CRC_START;
+    let computed = match reader.run(count) {
+        Some(bytes) => crc32c(bytes),
+        None => {
+            let mut crc = Crc::new();
+            reader.each(count, |part| crc.update(part))?;
+            crc.value()
+        }
+    };
+    if computed != header.crc {
         return Err(Fault::Crc {
             stored: header.crc,
-            computed: crc.value(),
+            computed,
         });
     }
     Ok(())

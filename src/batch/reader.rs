@@ -28,7 +28,17 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     }
 
     /// Passes over `count` bytes.
+    #[inline]
     pub(super) fn skip(&mut self, count: usize) -> Result<(), Fault> {
+        match self.run(count) {
+            Some(_) => Ok(()),
+            None => self.skip_chunks(count),
+        }
+    }
+
+    /// The same, where they do not lie in one chunk.
+    #[inline(never)]
+    fn skip_chunks(&mut self, count: usize) -> Result<(), Fault> {
         if count > self.left {
             return Err(Fault::RecordsMissing);
         }
@@ -40,6 +50,15 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
         }
         self.chunk = &self.chunk[count..];
         Ok(())
+    }
+
+    /// The next `count` bytes, if they lie in one chunk; else nothing is read.
+    #[inline]
+    pub(super) fn run(&mut self, count: usize) -> Option<&'a [u8]> {
+        let left = self.left.checked_sub(count)?;
+        let (run, behind) = self.chunk.split_at_checked(count)?;
+        (self.chunk, self.left) = (behind, left);
+        Some(run)
     }
 
     /// Calls `take` with the next `count` bytes, in as many parts as they lie in.
@@ -71,6 +90,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     }
 
     /// The next byte.
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {
         if self.left == 0 {
             return Err(Fault::RecordsMissing);
@@ -86,7 +106,32 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     }
 
     /// A zigzag number of at most 5 bytes.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<i32, Fault> {
+        match self.short() {
+            Some(value) => Ok((value >> 1) as i32 ^ -((value & 1) as i32)),
+            None => self.long_varint(),
+        }
+    }
+
+    /// Most numbers in a record are lengths and differences, which take a byte or two: one of those, if it
+    /// lies in one chunk; else nothing is read.
+    #[inline]
+    fn short(&mut self) -> Option<u32> {
+        let (value, behind) = match self.chunk {
+            [first, behind @ ..] if *first < 0x80 => (u32::from(*first), behind),
+            [first, second, behind @ ..] if *second < 0x80 => {
+                (u32::from(first & 0x7f) | u32::from(*second) << 7, behind)
+            }
+            _ => return None,
+        };
+        self.left = self.left.checked_sub(self.chunk.len() - behind.len())?;
+        self.chunk = behind;
+        Some(value)
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<i32, Fault> {
         let mut value: u32 = 0;
         for shift in (0..35).step_by(7) {
             let byte = self.byte()?;
@@ -99,7 +144,16 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     }
 
     /// A zigzag number of at most 10 bytes.
+    #[inline]
     pub(super) fn varlong(&mut self) -> Result<i64, Fault> {
+        match self.short() {
+            Some(value) => Ok(i64::from(value >> 1) ^ -i64::from(value & 1)),
+            None => self.long_varlong(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varlong(&mut self) -> Result<i64, Fault> {
         let mut value: u64 = 0;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;

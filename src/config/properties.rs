@@ -125,7 +125,7 @@ const MAIN: &[Property] = &[
     int("num.shards").between(1, 1024).high()
         .doc("Millstream: shards, each a pinned thread with its partitions and its io_uring; by default the cores the process may use."),
     int("shard.spin.us").default("100").between(0, 10_000)
-        .doc("Millstream: how long a shard with few connections looks for work before it sleeps; 0 sleeps at once."),
+        .doc("Millstream: how long a shard looks for work before it sleeps, unless many connections keep it busy; 0 sleeps at once."),
     string("log.append.mode").default("auto").one_of(&["auto", "uring", "inline"])
         .doc("Millstream: appends through io_uring, by a direct write, or (auto) by what the file system does better."),
     string("fetch.cold.mode").default("read").one_of(&["read", "splice"])

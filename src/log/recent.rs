@@ -3,7 +3,7 @@
 
 use crate::types::Offset;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Where a batch lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,18 +60,31 @@ impl Recent {
     }
 }
 
-/// Offset indexes of sealed segments, the least lately used dropped first.
+/// Offset indexes of sealed segments, the least lately used dropped first. There may be one of each of
+/// thousands of segments.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexCache {
-    /// Ordered by last use, oldest first.
-    indexes: Vec<(Offset, Bytes)>,
+    indexes: BTreeMap<Offset, Cached>,
+    /// Their segments by when they were last used.
+    by_use: BTreeMap<u64, Offset>,
+    uses: u64,
+    bytes: usize,
     bytes_max: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    index: Bytes,
+    used: u64,
 }
 
 impl IndexCache {
     pub(crate) fn new(bytes_max: usize) -> IndexCache {
         IndexCache {
-            indexes: Vec::new(),
+            indexes: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            bytes: 0,
             bytes_max,
         }
     }
@@ -79,27 +92,38 @@ impl IndexCache {
     /// Keeps an index; the newest one is kept whatever its size.
     pub(crate) fn put(&mut self, segment: Offset, index: Bytes) {
         self.remove(segment);
-        self.indexes.push((segment, index));
-        let mut bytes: usize = self.indexes.iter().map(|(_, index)| index.len()).sum();
-        while bytes > self.bytes_max && self.indexes.len() > 1 {
-            bytes -= self.indexes.remove(0).1.len();
+        self.uses += 1;
+        let used = self.uses;
+        self.bytes += index.len();
+        self.by_use.insert(used, segment);
+        self.indexes.insert(segment, Cached { index, used });
+        while self.bytes > self.bytes_max && self.indexes.len() > 1 {
+            let (_, oldest) = self.by_use.first_key_value().expect("there are several");
+            self.remove(*oldest);
         }
     }
 
     pub(crate) fn get(&mut self, segment: Offset) -> Option<&Bytes> {
-        let at = self.indexes.iter().position(|(base, _)| *base == segment)?;
-        self.indexes[at..].rotate_left(1);
-        self.indexes.last().map(|(_, index)| index)
+        let cached = self.indexes.get_mut(&segment)?;
+        if cached.used < self.uses {
+            self.uses += 1;
+            self.by_use.remove(&cached.used);
+            cached.used = self.uses;
+            self.by_use.insert(cached.used, segment);
+        }
+        Some(&cached.index)
     }
 
     /// Without counting as a use.
     pub(crate) fn peek(&self, segment: Offset) -> Option<&Bytes> {
-        let found = self.indexes.iter().find(|(base, _)| *base == segment);
-        found.map(|(_, index)| index)
+        self.indexes.get(&segment).map(|cached| &cached.index)
     }
 
     pub(crate) fn remove(&mut self, segment: Offset) {
-        self.indexes.retain(|(base, _)| *base != segment);
+        if let Some(cached) = self.indexes.remove(&segment) {
+            self.by_use.remove(&cached.used);
+            self.bytes -= cached.index.len();
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 
 use super::budget::{Budget, Reservation};
 use super::disconnect::Disconnect;
-use super::frames::{BadLength, Frames};
+use super::frames::{BadLength, Frames, LENGTH_BYTES};
 use super::pool::Pool;
 use super::replies::{Reply, SlotId, Slots};
 use super::sender::{ColdMode, Sender};
@@ -26,7 +26,7 @@ use crate::limits::{
     PIECES_PER_RECEIVE, PIPELINED_REQUESTS_MAX, RECEIVES_PER_TURN, SLOW_FRAME_BYTES_PER_SECOND,
     SLOW_FRAME_US, UNSENT_BYTES_MAX,
 };
-use crate::metrics::{Meter, Requests};
+use crate::metrics::Requests;
 use crate::types::Now;
 use bytes::BytesMut;
 use std::io;
@@ -36,6 +36,8 @@ use std::net::SocketAddr;
 pub struct Turn<'a, T: Task> {
     /// The time.
     pub now: Now,
+    /// Since when the events of this round have been there, microseconds of the monotonic clock.
+    pub came_us: u64,
     /// The shard's pieces.
     pub pool: &'a mut Pool,
     /// The shard's byte budget.
@@ -86,6 +88,8 @@ pub struct Connection {
     /// The last receive filled its buffers, so another one will find something.
     more_to_receive: bool,
     receives_in_a_row: u32,
+    /// Bytes of the last frame: the next one is likely to be as long.
+    usual_bytes: usize,
     bytes_received: u64,
     /// In the budget's line.
     parked: bool,
@@ -147,6 +151,7 @@ impl Connection {
             reading: Reading::Idle,
             more_to_receive: false,
             receives_in_a_row: 0,
+            usual_bytes: 1,
             bytes_received: 0,
             parked: false,
             held_until_us: None,
@@ -175,7 +180,7 @@ impl Connection {
                 self.reading = Reading::Idle;
                 self.more_to_receive = true;
                 self.receives_in_a_row = 0;
-                self.readable_us = now_us;
+                self.readable_us = turn.came_us;
                 Ok(0)
             }
             Outcome::Received { buffers, result } => self.received(buffers, result, turn),
@@ -220,21 +225,28 @@ impl Connection {
         }
     }
 
-    /// Answers a request; the reply leaves when those before it have.
+    /// Answers a request, with nothing if it wants no reply (produce with acks=0). The reply leaves when
+    /// those before it have, from the next [`Connection::proceed`] on.
     ///
     /// Panics if the request was answered before: our own mistake.
-    pub fn reply<T: Task>(&mut self, slot: SlotId, mut reply: Reply, turn: &mut Turn<'_, T>) {
+    pub fn reply(
+        &mut self,
+        slot: SlotId,
+        mut reply: Reply,
+        now: Now,
+        metrics: &mut Requests,
+        budget: &mut Budget,
+    ) {
         if !self.awaits(slot) {
             return;
         }
-        reply.meter.answered(turn.now);
+        reply.meter.answered(now);
         match reply.is_empty() {
-            true => turn.metrics.sent(reply.meter, turn.now.monotonic_us),
-            false => turn.metrics.counters.replies += 1,
+            true => metrics.sent(reply.meter, now.monotonic_us),
+            false => metrics.counters.replies += 1,
         }
-        self.slots.fill(slot, reply, turn.budget);
-        self.active_us = turn.now.monotonic_us;
-        self.proceed(turn);
+        self.slots.fill(slot, reply, budget);
+        self.active_us = now.monotonic_us;
     }
 
     /// Hands over the bytes that a waiting request has of the budget, to be given back when its pieces
@@ -245,15 +257,6 @@ impl Connection {
             true => self.slots.take_reservation(slot),
             false => None,
         }
-    }
-
-    /// Says that a request wants no reply (produce with acks=0) and is dealt with.
-    pub fn no_reply<T: Task>(&mut self, slot: SlotId, meter: Meter, turn: &mut Turn<'_, T>) {
-        let reply = Reply {
-            meter,
-            ..Reply::default()
-        };
-        self.reply(slot, reply, turn);
     }
 
     /// Says that a request cannot be answered: what was asked before it is answered, it and what
@@ -380,8 +383,8 @@ impl Connection {
         self.slots.waiting()
     }
 
-    /// Does whatever can be done now.
-    fn proceed<T: Task>(&mut self, turn: &mut Turn<'_, T>) {
+    /// Does whatever can be done now: to be called when its requests have been answered.
+    pub fn proceed<T: Task>(&mut self, turn: &mut Turn<'_, T>) {
         if self.closed.is_some() {
             return;
         }
@@ -404,8 +407,18 @@ impl Connection {
         }
     }
 
-    /// Hands out the frames that are there, admitting one after the other.
+    /// Hands out the frames that are there.
+    #[inline]
     fn cut_frames<T: Task>(&mut self, turn: &mut Turn<'_, T>) -> Stop {
+        let has_none = self.frames.is_empty() && self.body.is_none();
+        if has_none && !self.parked && self.ending.is_none() && self.may_admit() {
+            return Stop::NeedsBytes;
+        }
+        self.cut_what_came(turn)
+    }
+
+    /// The same, where there is something, or something is in the way: admits one after the other.
+    fn cut_what_came<T: Task>(&mut self, turn: &mut Turn<'_, T>) -> Stop {
         while self.ending.is_none() && !self.parked {
             if self.body.is_some() {
                 let Some(pieces) = self.frames.take_complete() else {
@@ -428,6 +441,7 @@ impl Connection {
                 Ok(None) => return Stop::NeedsBytes,
                 Ok(Some(length)) => match turn.budget.reserve(self.id, length) {
                     Some(reservation) => {
+                        self.usual_bytes = LENGTH_BYTES + length;
                         self.frames.admit(length);
                         self.body = Some(Body {
                             reservation,
@@ -464,10 +478,11 @@ impl Connection {
             return self.submit(Operation::Poll { socket, interest }, turn);
         }
         self.receives_in_a_row += 1;
-        let buffers = match self.frames.missing() {
-            0 => turn.pool.lend(1, 1),
-            missing => turn.pool.lend(missing, PIECES_PER_RECEIVE),
+        let wanted = match self.frames.missing() {
+            0 => self.usual_bytes,
+            missing => missing,
         };
+        let buffers = turn.pool.lend(wanted, PIECES_PER_RECEIVE);
         let space = buffers.iter().map(BytesMut::capacity).sum();
         self.reading = Reading::Receiving { space };
         self.submit(Operation::Receive { socket, buffers }, turn);

@@ -12,7 +12,7 @@ use crate::limits::{PIECE_BYTES, RECEIVE_COPY_BYTES_MAX, UNADMITTED_BYTES_MAX};
 use bytes::BytesMut;
 
 /// Bytes of the length in front of every frame.
-const LENGTH_BYTES: usize = 4;
+pub(super) const LENGTH_BYTES: usize = 4;
 
 /// A length that no request has.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ impl Frames {
         if let Some(part) = apart {
             self.received.push(part);
         }
+    }
+
+    /// Whether nothing is there that has not been cut.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.received.is_empty()
     }
 
     /// The length of the next frame, once enough of it has come to admit it: all of it, or so much

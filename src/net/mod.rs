@@ -13,8 +13,9 @@
 //!
 //! 1. `Connection::new(..)`, then `start(turn)`.
 //! 2. Each completion with `Token::Connection(id)`: `handle(outcome, turn)`.
-//! 3. Each [`Frame`] in `turn.frames` is answered, now or later, by exactly one of `reply`, `no_reply`
-//!    (acks=0) or `refuse` with its slot. These may yield further frames: go on until there are none.
+//! 3. Each [`Frame`] in `turn.frames` is answered, now or later, by exactly one of `reply` (an empty one
+//!    for acks=0) or `refuse` with its slot. Replies leave with the next `proceed(turn)`, which comes
+//!    when all those of a moment are there. Both may yield further frames: go on until there are none.
 //!    A request that waits takes its bytes of the budget over with `take_reservation`.
 //! 4. After every round: while [`Budget::next_admitted`] names a connection, `handle_admitted(turn)`
 //!    of it. It names only connections that live: a dying one takes itself off the queue.

@@ -291,13 +291,12 @@ fn open_metadata(
             .map_err(|error| fault(&error))?;
     }
     let settings = metadata_log_config(config);
-    let open = |start: Offset| {
-        let nothing_known = Offset(0);
+    let open = |recovery_point: Offset, start: Offset| {
         store::open_partition(
             disk,
             &path,
             settings.clone(),
-            nothing_known,
+            recovery_point,
             start,
             false,
             now.wall,
@@ -305,12 +304,13 @@ fn open_metadata(
         .map_err(|error| fault(&error))
     };
     // Brought into order first, read second: what is read is what stays.
-    let mut found = open(Offset(0))?;
+    let nothing_known = Offset(0);
+    let mut found = open(nothing_known, Offset(0))?;
     let mut state = read_state(disk, &path, &found.log).map_err(|error| fault(&error))?;
     let end = state.position.end;
     if found.log.log_end() < end {
         // A log that ends before its snapshot does begins anew behind it, as in Kafka.
-        found = open(end)?;
+        found = open(nothing_known, end)?;
     }
     if found.log.log_end() != end {
         let found = found.log.log_end();
@@ -392,11 +392,14 @@ fn open_metadata(
             .map_err(|error| fault(&error))?;
     }
     let size = found.log.active_segment().size;
+    // What was there may be the work of a process whose sync failed.
+    let length = size + opening.bytes.len() as u64;
     files::write_all_at(disk, &found.active, size, &opening.bytes)
-        .and_then(|()| disk.sync(&found.active))
+        .and_then(|()| files::write_again(disk, &found.active, 0..length))
         .map_err(|error| fault(&error))?;
+    let known = found.log.active_segment().base;
     drop(found);
-    let opened = open(Offset(0))?;
+    let opened = open(known, Offset(0))?;
     // Whatever names were made above, or in a start that a crash cut short.
     files::sync_names(disk, &path).map_err(|error| fault(&error))?;
     state = opening.state;
@@ -405,12 +408,13 @@ fn open_metadata(
         state.position.end,
         "the log is what was replayed"
     );
+    // All of it was written again and synced above.
     let store = Store::new(
         Controller::TOKEN_SLOT,
         path,
         opened.log,
         opened.active,
-        opened.recovery_point,
+        state.position.end,
     );
     Ok(ControllerSeed {
         node: config.node_id,

@@ -8,12 +8,12 @@ use super::worker::{Event, Worker};
 use crate::api::Endpoint;
 use crate::config::{self, BrokerConfig, Listener};
 use crate::console;
-use crate::io::Socket;
+use crate::io::{Completion, Socket};
 use crate::limits;
 use crate::shard::Outbox;
-use crate::store::Task;
+use crate::store::{Task, TaskOutcome};
 use crate::sys::{self, Files, Kernel, KernelConfig, KernelError, TaskThreads, Waker};
-use crate::types::ShardId;
+use crate::types::{Now, ShardId};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -157,7 +157,7 @@ impl Start {
         sys::cpu::pin(self.core);
         worker.measure_with(sys::monotonic_ns);
         let shard = worker.shard();
-        let mut kernel = match Kernel::new(self.kernel, tasks) {
+        let kernel = match Kernel::new(self.kernel, tasks) {
             Ok(kernel) => kernel,
             Err(error) => {
                 let _ = self.ready.send((shard, Err(error)));
@@ -170,37 +170,115 @@ impl Start {
         let Ok(wakers) = self.go.recv() else {
             return None;
         };
-        let mut out = Outbox::default();
         let mut completions = Vec::new();
-        let mut began_us = sys::clock().monotonic_us;
-        worker.start(sys::clock(), &mut out);
+        let mut began = sys::clock();
+        let mut turn = Turn {
+            worker,
+            kernel,
+            now: began,
+            out: Outbox::default(),
+            done: Vec::new(),
+            shard,
+            doors: self.doors,
+            wakers,
+        };
+        turn.worker.start(began, &mut turn.out);
         loop {
-            for (token, operation) in out.operations.drain(..) {
-                kernel.submit(token, operation);
+            turn.end_round();
+            if turn.worker.is_stopped() {
+                return turn.worker.failure().map(str::to_owned);
             }
-            for (to, mail) in out.mail.drain(..) {
-                // Only a shard that has ended after a clean stop no longer takes mail.
-                let _ = self.doors[to.0 as usize].send((shard, Event::Mail(shard, mail)));
-                kernel.wake(&wakers[to.0 as usize]);
-            }
-            if worker.is_stopped() {
-                return worker.failure().map(str::to_owned);
-            }
-            let deadline = worker.poll_timeout();
-            worker.worked(sys::clock().monotonic_us - began_us);
-            kernel.poll(deadline, &mut || !self.inbox.is_empty(), &mut completions);
-            let now = sys::clock();
-            began_us = now.monotonic_us;
+            let deadline = turn.worker.poll_timeout();
+            turn.worker.worked(sys::monotonic_us() - began.monotonic_us);
+            let mut has_mail = || !self.inbox.is_empty();
+            turn.kernel.poll(deadline, &mut has_mail, &mut completions);
+            began = sys::clock();
+            turn.now = began;
+            turn.worker.begin_round(began);
             for completion in completions.drain(..) {
-                worker.handle(now, Event::Completion(completion), &mut out);
+                turn.take(Event::Completion(completion));
             }
             for (_, event) in self.inbox.try_iter().take(limits::MAIL_PER_ROUND) {
-                worker.handle(now, event, &mut out);
+                turn.take(event);
             }
-            if deadline.is_some_and(|at| at <= now.monotonic_us) {
-                worker.handle(now, Event::Timeout, &mut out);
+            if deadline.is_some_and(|at| at <= began.monotonic_us) {
+                turn.take(Event::Timeout);
             }
-            worker.end_round(now, &mut out);
+        }
+    }
+}
+
+/// A shard's worker and its kernel, between two polls.
+///
+/// What an event asks for is submitted before the next event is looked at, and what that brings at once
+/// is dealt with, too: so a request is parsed and checked while its bytes are in the cache, and where
+/// many come at once only few of their buffers are under way. Appends wait for the end of the round, or
+/// until they are worth a write of their own.
+struct Turn {
+    worker: Worker,
+    kernel: Kernel<Task>,
+    /// As of the last operation that was done at once.
+    now: Now,
+    out: Outbox,
+    /// What was done at once, on its way to the worker.
+    done: Vec<Completion<TaskOutcome>>,
+    shard: ShardId,
+    doors: Doors,
+    wakers: Arc<Vec<Waker>>,
+}
+
+impl Turn {
+    /// Takes an event and does all that it leads to and that need not wait.
+    fn take(&mut self, event: Event) {
+        self.worker.handle(self.now, event, &mut self.out);
+        self.perform();
+        if self.worker.is_worth_a_write() {
+            self.drive();
+        }
+    }
+
+    /// Begins the appends that have gathered, and does all that they lead to.
+    fn drive(&mut self) {
+        self.worker.drive(self.now, &mut self.out);
+        self.perform();
+    }
+
+    fn end_round(&mut self) {
+        self.now = sys::clock();
+        self.worker.end_round(self.now, &mut self.out);
+        self.perform();
+        while self.worker.wants_drive() {
+            self.drive();
+        }
+    }
+
+    fn perform(&mut self) {
+        for _ in 0..limits::STEPS_AT_ONCE_MAX {
+            self.submit();
+            self.kernel.take_done(&mut self.done);
+            if self.done.is_empty() {
+                return;
+            }
+            self.now.monotonic_us = sys::monotonic_us();
+            for completion in self.done.drain(..) {
+                let event = Event::Completion(completion);
+                self.worker.handle(self.now, event, &mut self.out);
+            }
+        }
+        // There is always more: it comes with the next poll, among the others.
+        self.submit();
+    }
+
+    fn submit(&mut self) {
+        self.worker.send_answers(self.now, &mut self.out);
+        for (to, mail) in self.out.mail.drain(..) {
+            // Only a shard that has ended after a clean stop no longer takes mail.
+            let event = Event::Mail(self.shard, mail);
+            let _ = self.doors[to.0 as usize].send((self.shard, event));
+            self.kernel.wake(&self.wakers[to.0 as usize]);
+        }
+        for (token, operation) in self.out.operations.drain(..) {
+            self.kernel.submit(token, operation);
         }
     }
 }

@@ -12,8 +12,8 @@
 use super::complaints::Complaints;
 use super::labour::Labour;
 use crate::api::{
-    self, Asks, Context, Identity, MetadataCache, Pending, Progress, Session, SpareFetches,
-    WatchAsk,
+    self, Asks, Context, Fetch, Identity, MetadataCache, Pending, Produce, Progress, Session,
+    Spares, WatchAsk,
 };
 use crate::config::{BrokerConfig, FetchColdMode};
 use crate::group::{Bookmark, StandingPage};
@@ -21,8 +21,8 @@ use crate::io::{Completion, Operation, Outcome, Socket, Token};
 use crate::limits;
 use crate::metrics::{Meter, Report, Requests, Traffic};
 use crate::net::{
-    Budget, ColdMode, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reservation, SlotId,
-    Turn,
+    Budget, ColdMode, Connection, ConnectionSettings, Disconnect, Frame, Pool, Reply, Reservation,
+    SlotId, Turn,
 };
 use crate::shard::{
     Answer, Ask, InspectAsk, Inspected, Mail, Outbox, ReturnTo, Shard, StopStep, TimePart,
@@ -82,6 +82,7 @@ macro_rules! context_of {
             shards: $worker.shards,
             metadata_cache: &mut $worker.metadata_cache,
             spare_fetches: &mut $worker.spare_fetches,
+            spare_produces: &mut $worker.spare_produces,
             slowness: $worker.labour.slowness(),
             metrics: &mut $worker.metrics,
             pool: &mut $worker.pool,
@@ -110,7 +111,10 @@ pub struct Worker {
     complaints: Complaints,
     labour: Labour,
     metadata_cache: MetadataCache,
-    spare_fetches: SpareFetches,
+    spare_fetches: Spares<Fetch>,
+    spare_produces: Spares<Produce>,
+    /// When the events of this round were there.
+    came_us: u64,
     pending: FxHashMap<u64, Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
@@ -120,6 +124,8 @@ pub struct Worker {
     deadlines: BTreeSet<(u64, u64)>,
     timers: BTreeSet<(u64, u64)>,
     frames: Vec<Frame>,
+    /// Connections with answers that have not been given to the socket.
+    answered: Vec<u64>,
     remote: Vec<(ShardId, Mail)>,
     credit: Vec<usize>,
     unpaid: Vec<VecDeque<Mail>>,
@@ -136,6 +142,8 @@ struct Live {
     /// Requests that wait; few, and most often the first of them ends.
     tickets: SmallVec<[u64; 4]>,
     timer: Option<u64>,
+    /// It stands among those with answers.
+    is_answered: bool,
 }
 
 /// A request that waits for answers.
@@ -190,7 +198,9 @@ impl Worker {
             complaints: Complaints::default(),
             labour: Labour::default(),
             metadata_cache: MetadataCache::default(),
-            spare_fetches: SpareFetches::default(),
+            spare_fetches: Spares::default(),
+            spare_produces: Spares::default(),
+            came_us: 0,
             pending: FxHashMap::default(),
             orphans: BTreeMap::new(),
             times_asked: BTreeMap::new(),
@@ -198,6 +208,7 @@ impl Worker {
             deadlines: BTreeSet::new(),
             timers: BTreeSet::new(),
             frames: Vec::new(),
+            answered: Vec::new(),
             remote: Vec::new(),
             credit: vec![limits::MAIL_CREDIT; shards.into()],
             unpaid: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -305,6 +316,11 @@ impl Worker {
         self.shard.measure_with(clock);
     }
 
+    /// The events that follow were there at `now`, however long each of them waits for those before it.
+    pub fn begin_round(&mut self, now: Now) {
+        self.came_us = now.monotonic_us;
+    }
+
     /// Takes one event. What earlier events of the same round left in the outbox stays there.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
         // It has been routed, and paid for: once is enough.
@@ -328,9 +344,44 @@ impl Worker {
         self.settle(now, out);
     }
 
+    /// Has the answers leave that events have brought: those of one connection together.
+    pub fn send_answers(&mut self, now: Now, out: &mut Outbox) {
+        while !self.answered.is_empty() {
+            if !out.mail.is_empty() {
+                self.remote.extend(out.mail.drain(..));
+            }
+            let mut answered = std::mem::take(&mut self.answered);
+            for id in answered.drain(..) {
+                if let Some(live) = self.connections.get_mut(&id) {
+                    live.is_answered = false;
+                }
+                self.with_connection(now, id, out, |connection, turn| connection.proceed(turn));
+            }
+            answered.append(&mut self.answered);
+            self.answered = answered;
+            self.settle(now, out);
+        }
+    }
+
     /// A round of events has been dealt with: to be called before what is in the outbox is submitted.
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
+        self.send_answers(now, out);
         self.shard.end_round(now, out);
+    }
+
+    /// Whether [`Worker::drive`] would find something to do.
+    pub fn wants_drive(&self) -> bool {
+        self.shard.wants_drive()
+    }
+
+    /// Whether so much waits to be appended that waiting for the end of the round brings nothing more.
+    pub fn is_worth_a_write(&self) -> bool {
+        self.shard.is_worth_a_write()
+    }
+
+    /// Begins the appends that have gathered.
+    pub fn drive(&mut self, now: Now, out: &mut Outbox) {
+        self.shard.drive(now, out);
     }
 
     /// Has the shard look up times; the answer goes to `to`.
@@ -563,7 +614,7 @@ impl Worker {
             live.connection.hold_back(until_us);
             self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
-        self.send_asks(ticket, asks, out);
+        self.send_asks(now, ticket, &mut asks, out);
         self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
     }
 
@@ -601,7 +652,10 @@ impl Worker {
             live.connection.hold_back(until_us);
             self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
-        self.send_asks(ticket, asks, out);
+        // Most requests wait once.
+        if !asks.is_empty() {
+            self.send_asks(now, ticket, &mut asks, out);
+        }
         self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
     }
 
@@ -659,16 +713,32 @@ impl Worker {
                 if let Some(refusal) = reply.refusal.take() {
                     self.refused(now, id, &refusal);
                 }
-                self.with_connection(now, id, out, |it, turn| it.reply(slot, reply, turn));
+                self.answer(now, id, slot, reply);
             }
             Progress::NoReply => {
-                self.with_connection(now, id, out, |it, turn| it.no_reply(slot, meter, turn));
+                let reply = Reply {
+                    meter,
+                    ..Reply::default()
+                };
+                self.answer(now, id, slot, reply);
             }
             Progress::Disconnect(why) => {
                 self.with_connection(now, id, out, |it, turn| {
                     it.refuse(slot, Disconnect::Refused(why), turn);
                 });
             }
+        }
+    }
+
+    /// The answer leaves with others of its connection: [`Worker::send_answers`].
+    fn answer(&mut self, now: Now, id: u64, slot: SlotId, reply: Reply) {
+        let Some(live) = self.connections.get_mut(&id) else {
+            return;
+        };
+        live.connection
+            .reply(slot, reply, now, &mut self.metrics, &mut self.budget);
+        if !std::mem::replace(&mut live.is_answered, true) {
+            self.answered.push(id);
         }
     }
 
@@ -699,18 +769,23 @@ impl Worker {
         }
     }
 
-    fn send_asks(&mut self, ticket: u64, asks: Asks, out: &mut Outbox) {
+    fn send_asks(&mut self, now: Now, ticket: u64, asks: &mut Asks, out: &mut Outbox) {
         let from = ReturnTo {
             shard: self.shard.id(),
             ticket,
         };
-        for to in asks.unwatches {
+        for to in asks.unwatches.drain(..) {
             out.mail.push_back((to, Mail::Unwatch { from }));
         }
-        for (to, ask) in asks.asks {
-            out.mail.push_back((to, Mail::Ask { from, ask }));
+        for (to, ask) in asks.asks.drain(..) {
+            let mail = Mail::Ask { from, ask };
+            // Behind nobody, it need not stand in line.
+            match to == from.shard && out.mail.is_empty() {
+                true => self.shard.handle_mail(now, mail, out),
+                false => out.mail.push_back((to, mail)),
+            }
         }
-        for WatchAsk { shard, seen, bytes } in asks.watches {
+        for WatchAsk { shard, seen, bytes } in asks.watches.drain(..) {
             out.mail
                 .push_back((shard, Mail::Watch { from, seen, bytes }));
         }
@@ -801,6 +876,7 @@ impl Worker {
             session,
             tickets: SmallVec::new(),
             timer: None,
+            is_answered: false,
         };
         self.metrics.counters.connections_opened += 1;
         self.connections.insert(id, live);
@@ -825,6 +901,7 @@ impl Worker {
         };
         let mut turn = Turn {
             now,
+            came_us: self.came_us,
             pool: &mut self.pool,
             budget: &mut self.budget,
             metrics: &mut self.metrics,
@@ -868,7 +945,7 @@ impl Worker {
             let mut asks = Asks::default();
             let mut context = context_of!(self, now, live, asks);
             request.pending.abandon(&mut context);
-            self.send_asks(ticket, asks, out);
+            self.send_asks(now, ticket, &mut asks, out);
         }
         let peer = live.connection.peer();
         out.mail

@@ -189,7 +189,7 @@ impl Shard {
         let partition = self.slot(slot);
         let epoch = partition.epoch;
         let appended = partition.store.append(&checked, pieces, epoch, now);
-        self.wants_drive(slot);
+        self.note_drive(slot);
         match appended {
             Ok(admitted) => Some(admitted.last),
             Err(rejected) => {

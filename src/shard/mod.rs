@@ -48,6 +48,7 @@ pub use crate::types::ReturnTo;
 
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::io::{Completion, Outcome, Token};
+use crate::limits;
 use crate::metadata::{Image, QuotaOwner};
 use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
@@ -162,6 +163,8 @@ pub struct Shard {
     compaction: compaction::Turn,
     /// Partitions whose store has something to begin at the end of the round.
     to_drive: Vec<u32>,
+    /// Bytes that were given to stores since that was last begun.
+    gathered_bytes: u64,
     /// Partitions by when `flush.ms` has them flushed.
     flushes: BTreeSet<(u64, u32)>,
     /// What the owners of quotas have used (shard 0).
@@ -238,6 +241,7 @@ impl Shard {
             remove_us: 0,
             compaction: compaction::Turn::default(),
             to_drive: Vec::new(),
+            gathered_bytes: 0,
             flushes: BTreeSet::new(),
             ledger: Ledger::new(window),
             stopping: stop::Stopping::No,
@@ -374,6 +378,23 @@ impl Shard {
     pub fn end_round(&mut self, now: Now, out: &mut Outbox) {
         self.go_on_loading_groups(now, out);
         self.tell_groups_of_topics(now, out);
+        self.drive(now, out);
+    }
+
+    /// Whether [`Shard::drive`] would find something to do.
+    pub fn wants_drive(&self) -> bool {
+        !self.to_drive.is_empty()
+    }
+
+    /// Whether what waits to be appended should not wait for more: gathering saves calls while a call
+    /// costs more than its bytes, and beyond that only takes buffers out of the cache.
+    pub fn is_worth_a_write(&self) -> bool {
+        self.gathered_bytes >= limits::GATHERED_BYTES_MAX
+    }
+
+    /// Begins the appends that have gathered.
+    pub fn drive(&mut self, now: Now, out: &mut Outbox) {
+        self.gathered_bytes = 0;
         for slot in self.to_drive.drain(..) {
             // It may have been closed meanwhile.
             if let Some(Some(partition)) = self.slots.get_mut(slot as usize) {
@@ -383,7 +404,7 @@ impl Shard {
         }
     }
 
-    fn wants_drive(&mut self, slot: u32) {
+    fn note_drive(&mut self, slot: u32) {
         let partition = self.slot(slot);
         if !partition.is_to_drive && partition.store.wants_drive() {
             partition.is_to_drive = true;
@@ -416,7 +437,7 @@ impl Shard {
                     partition
                         .store
                         .handle(operation, completion.outcome, &mut out.operations);
-                self.wants_drive(slot);
+                self.note_drive(slot);
                 self.mind_flush(slot, now);
                 if let Some(event) = event {
                     self.handle_store_event(now, slot, event, out);

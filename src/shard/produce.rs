@@ -179,7 +179,8 @@ impl Shard {
         let appended = partition
             .store
             .append(&checked, pieces, partition.epoch, now);
-        self.wants_drive(slot);
+        self.note_drive(slot);
+        self.gathered_bytes += if appended.is_ok() { bytes } else { 0 };
         let partition = self.slot(slot);
         let admitted = match appended {
             Ok(admitted) => {

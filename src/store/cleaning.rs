@@ -83,15 +83,16 @@ impl Store {
         self.step(Box::new(pass), out);
     }
 
-    /// Goes on with a pass that has stepped. `false` if it does not: there is none, or `may_swap` does not
-    /// hold and segments are to be swapped.
+    /// Goes on with a pass that has stepped. `false` if it does not: there is none, or segments are to be
+    /// swapped and `may_swap` does not hold or the log rolls. Until the next file is open, the one that is
+    /// still held is known by the segment before: that one must not become another.
     pub fn go_on_compacting(&mut self, may_swap: bool, out: &mut Submissions) -> bool {
         if self.offline {
             return false;
         }
         match std::mem::replace(&mut self.cleaning, Cleaning::Idle) {
             Cleaning::Waiting(pass) => self.step(pass, out),
-            Cleaning::Ready(pass, replacement, file) if may_swap => {
+            Cleaning::Ready(pass, replacement, file) if may_swap && !self.is_rolling() => {
                 self.swap(pass, &replacement, file, out);
             }
             other => {

@@ -8,6 +8,7 @@ use crate::types::{Offset, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 /// A partition as it was found, brought into order.
@@ -119,12 +120,7 @@ pub fn open_partition(
     };
     if log_end.0 - recovery_point.0 >= loaded.log.config().flush_messages {
         // What is there may be acknowledged to a producer that comes again, or be read.
-        let from = match loaded.log.locate(recovery_point, Isolation::Replica) {
-            Located::At { position, .. } => position,
-            Located::Scan { from, .. } => from,
-            Located::LoadIndex { .. } | Located::End | Located::OutOfRange => 0,
-        };
-        write_again(disk, &active, from, loaded.log.active_segment().size)?;
+        files::write_again(disk, &active, behind(&mut loaded.log, recovery_point))?;
         files::sync_names(disk, directory)?;
         recovery_point = log_end;
     }
@@ -134,6 +130,16 @@ pub fn open_partition(
         active,
         scanned: loaded.scanned,
     })
+}
+
+/// Where in the active segment lies what is not before the recovery point: the bytes.
+pub(super) fn behind(log: &mut Log, recovery_point: Offset) -> Range<u64> {
+    let from = match log.locate(recovery_point, Isolation::Replica) {
+        Located::At { position, .. } => position,
+        Located::Scan { from, .. } => from,
+        Located::LoadIndex { .. } | Located::End | Located::OutOfRange => 0,
+    };
+    from..log.active_segment().size
 }
 
 /// Finishes or undoes what a crash interrupted.
@@ -189,7 +195,6 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         disk.sync(&file)?;
     }
     let active = loaded.log.active_segment().base;
-    let is_flushed = loaded.log.config().flush_messages < i64::MAX;
     let mut closed = false;
     for rebuilt in &loaded.rebuilt {
         // What is derived from the active segment is made durable when that is sealed. With three
@@ -201,10 +206,7 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
         if rebuilt.base != active {
             closed = true;
             let file = disk.open(&path(rebuilt.base, FileKind::Log), OpenMode::Write)?;
-            match is_flushed {
-                true => write_again(disk, &file, 0, disk.info(&file)?.length)?,
-                false => disk.sync(&file)?,
-            }
+            files::write_again(disk, &file, 0..disk.info(&file)?.length)?;
         }
         let derived = |kind| path(rebuilt.base, kind);
         write(disk, &derived(FileKind::Index), &rebuilt.index)?;
@@ -225,24 +227,3 @@ fn apply(disk: &dyn Disk, directory: &Path, loaded: &log::Loaded) -> io::Result<
     }
     Ok(())
 }
-
-/// Makes what lies there durable, whatever happened to it before: an fsync that failed has left its
-/// pages in the page cache as if they were on disk, and the next one, of this process too, passes them
-/// over. So they are written again, in place. (Failure class "fsync fails with EIO"; simulation seed 80.)
-fn write_again(disk: &dyn Disk, file: &File, from: u64, to: u64) -> io::Result<()> {
-    let mut buffer = vec![0; WRITE_AGAIN_BYTES.min((to - from) as usize)];
-    let mut position = from;
-    while position < to {
-        let wanted = buffer.len().min((to - position) as usize);
-        let count = disk.read_at(file, position, &mut buffer[..wanted])?;
-        if count == 0 {
-            break;
-        }
-        files::write_all_at(disk, file, position, &buffer[..count])?;
-        position += count as u64;
-    }
-    disk.sync(file)
-}
-
-/// Bytes read and written again at once.
-const WRITE_AGAIN_BYTES: usize = 1 << 20;

@@ -43,6 +43,7 @@ use bytes::{Bytes, BytesMut};
 use cleaning::{Cleaning, Transit};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Where operations are put for the kernel.
@@ -52,7 +53,7 @@ pub type Submissions = Vec<(Token, Operation<Task>)>;
 /// first batch in it without moving more bytes per second.
 const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes from an index entry onward read at once when a batch is looked for.
+/// Bytes from an index entry onward read at most when a batch is looked for among small ones.
 pub const SCAN_BYTES: usize = 8 * 1024;
 
 /// Closed segments kept open per partition; older ones are opened again when asked for.
@@ -172,8 +173,25 @@ pub struct Scan {
     from: u64,
     /// Behind the last header that may be meant.
     to: u64,
+    /// The batch before it was small.
+    is_dense: bool,
     /// The store's when it was found: after a swap of segments a position means nothing.
     generation: u32,
+}
+
+impl Scan {
+    /// Up to where headers are read at once: all of a short stretch; of a long one, in which there are large
+    /// batches, the first header alone (8 KiB there made a fetch of 64 KiB 5 % dearer), unless small
+    /// batches come first.
+    fn read_end(&self) -> u64 {
+        let left = self.to.saturating_sub(self.from);
+        self.from
+            + match left <= SCAN_BYTES as u64 {
+                true => left.max(HEADER_BYTES as u64),
+                false if self.is_dense => SCAN_BYTES as u64,
+                false => HEADER_BYTES as u64,
+            }
+    }
 }
 
 /// What a fetch wants of a partition.
@@ -225,7 +243,7 @@ enum Beside {
     },
     Headers {
         file: File,
-        from: u64,
+        range: Range<u64>,
     },
     Epochs,
     /// A step of a compaction.
@@ -256,6 +274,8 @@ pub struct Store {
     lane_operation: u32,
     beside: BTreeMap<u32, Beside>,
     operations: u32,
+    /// Bytes of the active segment that an earlier process wrote: no sync proves that they are durable.
+    doubted: Range<u64>,
     reserved: u64,
     reserve_step: u64,
     appended_since_open: u64,
@@ -285,6 +305,10 @@ impl Store {
         recovery_point: Offset,
     ) -> Store {
         log.set_flushed(recovery_point);
+        let doubted = match recovery_point < log.log_end() {
+            true => load::behind(&mut log, recovery_point),
+            false => 0..0,
+        };
         Store {
             slot,
             directory,
@@ -296,6 +320,7 @@ impl Store {
             lane_operation: 0,
             beside: BTreeMap::new(),
             operations: 0,
+            doubted,
             reserved: 0,
             reserve_step: ALLOCATE_BYTES_MIN,
             appended_since_open: 0,
@@ -445,13 +470,13 @@ impl Store {
             }
             // Short of a header, and not at the end of the file: reads on.
             (
-                Beside::Headers { file, from },
+                Beside::Headers { file, range },
                 Outcome::Read {
                     buffer,
                     result: Ok(1..),
                 },
             ) if buffer.len() < HEADER_BYTES => {
-                self.read_on(operation, file, from, buffer, out);
+                self.read_on(operation, file, range, buffer, out);
                 None
             }
             (Beside::Headers { .. }, Outcome::Read { buffer, result }) => {
@@ -464,6 +489,7 @@ impl Store {
             (Beside::Flushing { to, names_of }, Outcome::Done(TaskOutcome::Finished(result))) => {
                 match result {
                     Ok(()) => {
+                        self.doubted = 0..0;
                         self.named = names_of.or(self.named);
                         let event = self.durable_up_to(to);
                         self.flush_if_awaited(out);
@@ -505,6 +531,7 @@ impl Store {
                     segment,
                     from,
                     to,
+                    is_dense: false,
                     generation: self.generation,
                 }),
                 None => self.open(segment, out),
@@ -538,28 +565,29 @@ impl Store {
         };
         let file = file.clone();
         let operation = self.next_operation();
-        self.read_on(operation, file, scan.from, buffer, out);
+        self.read_on(operation, file, scan.from..scan.read_end(), buffer, out);
         Ok(operation)
     }
 
-    /// Reads headers from `from` on, behind those that `buffer` already has.
+    /// Reads headers in this range, behind those that `buffer` already has.
     fn read_on(
         &mut self,
         operation: u32,
         file: File,
-        from: u64,
+        range: Range<u64>,
         buffer: BytesMut,
         out: &mut Submissions,
     ) {
+        let position = range.start + buffer.len() as u64;
         let read = Operation::Read {
             file: file.clone(),
-            position: from + buffer.len() as u64,
-            length: SCAN_BYTES - buffer.len(),
+            position,
+            length: (range.end - position) as usize,
             buffer,
             patience: Patience::Hot,
         };
         self.beside
-            .insert(operation, Beside::Headers { file, from });
+            .insert(operation, Beside::Headers { file, range });
         out.push((self.token(operation), read));
     }
 
@@ -581,6 +609,7 @@ impl Store {
             ScanStep::ReadOn { position } if position == scan.from => Found::Corrupt,
             ScanStep::ReadOn { position } => Found::ReadHeaders(Scan {
                 from: position,
+                is_dense: position - scan.from < SCAN_BYTES as u64,
                 ..*scan
             }),
             ScanStep::End => match self.log.first_of_next(segment) {
@@ -803,14 +832,14 @@ impl Store {
         let under_way = others.any(|it| matches!(it, Beside::Flushing { .. }));
         // While a roll opens the next file there is no file of the active segment; what is complete
         // is being sealed.
-        let rolling = matches!(self.lane, Lane::Rolling { .. });
-        if self.offline || under_way || rolling || to <= self.log.flushed() {
+        if self.offline || under_way || self.is_rolling() || to <= self.log.flushed() {
             return;
         }
         let segment = self.log.active_segment().base;
         let names_of = (self.named != Some(segment)).then_some(segment);
         let task = Task::Flush {
             file: self.active.clone(),
+            doubted: self.doubted.clone(),
             names: names_of.map(|_| self.directory.clone()),
         };
         let flushing = Beside::Flushing { to, names_of };
@@ -866,6 +895,7 @@ impl Store {
             directory,
             sealed: Box::new(sealed),
             file: self.active.clone(),
+            doubted: std::mem::take(&mut self.doubted),
         };
         let reserving = self.beside.values_mut().find_map(|beside| match beside {
             Beside::Reserving { then } if then.is_none() => Some(then),
@@ -940,7 +970,7 @@ impl Store {
     }
 
     fn file_of(&self, segment: Offset) -> Option<&File> {
-        if segment == self.log.active_segment().base && !matches!(self.lane, Lane::Rolling { .. }) {
+        if segment == self.log.active_segment().base && !self.is_rolling() {
             return Some(&self.active);
         }
         // While a roll opens the next file, `active` is still the file of the segment before.
@@ -949,6 +979,11 @@ impl Store {
         }
         let held = self.in_transit(segment).map(|held| &held.log);
         held.or_else(|| self.sealed.get(&segment))
+    }
+
+    /// Whether the file of the active segment is being opened.
+    fn is_rolling(&self) -> bool {
+        matches!(self.lane, Lane::Rolling { .. })
     }
 
     /// The base of the segment before the one at `base`.

@@ -10,6 +10,7 @@ use crate::io::{self, Disk, File, FileRange, Pieces};
 use crate::log;
 use crate::types::{Offset, Timestamp, TopicId};
 use std::io::Result;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Work for the threads beside the shards. Rare beside the operations among which it stands, which are
@@ -40,6 +41,8 @@ pub enum Task {
         sealed: Box<log::Sealed>,
         /// The segment's file.
         file: File,
+        /// Its bytes that [`files::write_again`] is for.
+        doubted: Range<u64>,
     },
     /// Opens a closed segment and reads its offset index. -> `Segment`.
     OpenSegment {
@@ -52,6 +55,8 @@ pub enum Task {
     Flush {
         /// The segment's file.
         file: File,
+        /// Its bytes that [`files::write_again`] is for.
+        doubted: Range<u64>,
         /// The partition's directory, where the names in it are not known to be durable yet.
         names: Option<PathBuf>,
     },
@@ -235,14 +240,22 @@ impl io::Task for Task {
                 directory,
                 sealed,
                 file,
-            } => Finished(files::seal(disk, &directory, &sealed, &file)),
+                doubted,
+            } => Finished(files::seal(disk, &directory, &sealed, &file, doubted)),
             Task::OpenSegment { directory, base } => {
                 Segment(files::open_segment(disk, &directory, base))
             }
-            Task::Flush { file, names } => Finished(disk.sync(&file).and_then(|()| match names {
-                Some(directory) => files::sync_names(disk, &directory),
-                None => Ok(()),
-            })),
+            Task::Flush {
+                file,
+                doubted,
+                names,
+            } => {
+                let flushed = files::write_again(disk, &file, doubted);
+                Finished(flushed.and_then(|()| match names {
+                    Some(directory) => files::sync_names(disk, &directory),
+                    None => Ok(()),
+                }))
+            }
             Task::Sync { file } => Finished(disk.sync(&file)),
             Task::Truncate { file, length } => Finished(disk.truncate(&file, length)),
             Task::Allocate { file, length } => Finished(disk.allocate(&file, length)),

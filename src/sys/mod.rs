@@ -11,7 +11,8 @@
 //! | `Read` | preadv2(RWF_NOWAIT) if expected hot, READ with IOSQE_ASYNC else | 2 us instead of milliseconds on the shard |
 //! | `Task` | a named thread: [`TaskThreads`] | unlink, fsync and the like take tens of milliseconds |
 //!
-//! What is done by a direct call completes at the next [`Kernel::poll`], which then does not sleep.
+//! What is done by a direct call has its completion in [`Kernel::take_done`], or else at the next
+//! [`Kernel::poll`], which then does not sleep.
 //!
 //! Invariants:
 //! - Descriptors, buffers and vectors of an operation on the ring live in the kernel's slab until its
@@ -22,6 +23,7 @@
 pub mod append;
 mod clock;
 pub mod cpu;
+mod crowd;
 mod error;
 mod files;
 mod inflight;

@@ -8,6 +8,8 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, setsockopt,
     sockopt,
 };
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvFlags, SendFlags};
 use std::io::{Error, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -171,8 +173,11 @@ const NO_VECTOR: libc::iovec = libc::iovec {
     iov_len: 0,
 };
 
-/// recvmsg(2) into the spare capacity of the buffers.
+/// recv(2) or recvmsg(2) into the spare capacity of the buffers.
 pub(super) fn receive(socket: RawFd, buffers: &mut [BytesMut]) -> Result<usize> {
+    if let [buffer] = buffers {
+        return receive_one(socket, buffer);
+    }
     let mut vectors = [NO_VECTOR; STACK_VECTORS];
     let mut count = 0;
     for buffer in buffers.iter_mut() {
@@ -185,10 +190,7 @@ pub(super) fn receive(socket: RawFd, buffers: &mut [BytesMut]) -> Result<usize> 
             count += 1;
         }
     }
-    assert!(
-        count > 0,
-        "a receive without room would look like the peer's end"
-    );
+    assert!(count > 0, "{NO_ROOM}");
     let mut message = message(&mut vectors[..count]);
     // SAFETY: the vectors point into the spare capacity of `buffers`, borrowed mutably throughout.
     let received = retry(|| unsafe { libc::recvmsg(socket, &mut message, libc::MSG_DONTWAIT) })?;
@@ -205,8 +207,30 @@ pub(super) fn receive(socket: RawFd, buffers: &mut [BytesMut]) -> Result<usize> 
     Ok(received)
 }
 
-/// sendmsg(2) of the parts, or of the first of them.
+const NO_ROOM: &str = "a receive without room would look like the peer's end";
+
+/// Most receives: recv(2) spares the system from reading a header and a vector, and rustix calls it
+/// without making the thread one that may be cancelled meanwhile, as glibc does.
+fn receive_one(socket: RawFd, buffer: &mut BytesMut) -> Result<usize> {
+    assert!(buffer.capacity() > buffer.len(), "{NO_ROOM}");
+    let received = retry_on_intr(|| {
+        let spare = buffer.spare_capacity_mut();
+        let (_, count) = rustix::net::recv(borrowed(socket), spare, RecvFlags::DONTWAIT)?;
+        Ok(count)
+    })?;
+    // SAFETY: the kernel has filled the first `received` bytes of the spare capacity.
+    unsafe { buffer.set_len(buffer.len() + received) };
+    Ok(received)
+}
+
+/// send(2) or sendmsg(2) of the parts, or of the first of them.
 pub(super) fn send(socket: RawFd, parts: &[Bytes], more: bool) -> Result<usize> {
+    if let [part] = parts {
+        let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        flags.set(SendFlags::MORE, more);
+        let sent = retry_on_intr(|| rustix::net::send(borrowed(socket), part, flags))?;
+        return Ok(sent);
+    }
     let mut vectors = [NO_VECTOR; STACK_VECTORS];
     let count = parts.len().min(STACK_VECTORS);
     for (vector, part) in vectors.iter_mut().zip(parts) {
@@ -220,6 +244,12 @@ pub(super) fn send(socket: RawFd, parts: &[Bytes], more: bool) -> Result<usize> 
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
     // SAFETY: the vectors point to the bytes of `parts`, which sendmsg only reads.
     retry(|| unsafe { libc::sendmsg(socket, &message, flags) })
+}
+
+/// The socket as rustix takes it.
+fn borrowed<'a>(socket: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: whoever asks holds a handle that keeps the descriptor open.
+    unsafe { BorrowedFd::borrow_raw(socket) }
 }
 
 fn message(vectors: &mut [libc::iovec]) -> libc::msghdr {
@@ -243,9 +273,7 @@ pub(super) fn send_file(socket: RawFd, file: RawFd, position: u64, count: usize)
 
 /// shutdown(2) both ways.
 pub(super) fn shut_down(socket: &Socket) {
-    // SAFETY: the handle keeps the descriptor open while it is borrowed.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(socket.number()) };
-    match nix::sys::socket::shutdown(borrowed.as_raw_fd(), nix::sys::socket::Shutdown::Both) {
+    match nix::sys::socket::shutdown(socket.number(), nix::sys::socket::Shutdown::Both) {
         Ok(()) => {}
         // The peer was faster.
         Err(nix::errno::Errno::ENOTCONN) => {}

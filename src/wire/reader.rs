@@ -110,8 +110,22 @@ impl<'a> Reader<'a> {
         Ok(Uuid(self.array()?))
     }
 
-    /// An unsigned varint of at most 32 bits.
+    /// An unsigned varint of at most 32 bits. Most are the length of a name or a count: one byte.
+    #[inline]
     pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
+        match self.current.split_first() {
+            Some((byte, after)) if *byte < 0x80 => {
+                self.current = after;
+                self.position += 1;
+                self.remaining -= 1;
+                Ok(u32::from(*byte))
+            }
+            _ => self.long_uvarint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_uvarint(&mut self) -> Result<u32, DecodeError> {
         let mut value: u32 = 0;
         for shift in [0, 7, 14, 21, 28] {
             let [byte] = self.array::<1>()?;
@@ -160,15 +174,24 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `length` bytes: borrowed if they lie in one chunk.
+    #[inline]
     pub fn octets(&mut self, length: usize) -> Result<Octets<'a>, DecodeError> {
-        self.need(length)?;
-        self.next_chunk();
-        if length <= self.current.len() {
-            let (bytes, after) = self.current.split_at(length);
+        if let Some((bytes, after)) = self.current.split_at_checked(length) {
             self.current = after;
             self.position += length;
             self.remaining -= length;
             return Ok(Cow::Borrowed(bytes));
+        }
+        self.distant_octets(length)
+    }
+
+    /// They do not lie in the current chunk, or not all of them.
+    #[inline(never)]
+    fn distant_octets(&mut self, length: usize) -> Result<Octets<'a>, DecodeError> {
+        self.need(length)?;
+        self.next_chunk();
+        if length <= self.current.len() {
+            return self.octets(length);
         }
         let mut bytes = vec![0; length];
         self.copy(&mut bytes);

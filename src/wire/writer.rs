@@ -144,8 +144,17 @@ impl Writer {
         self.bytes.put_slice(&value.0);
     }
 
-    /// An unsigned varint.
+    /// An unsigned varint. Most take one byte.
+    #[inline]
     pub fn uvarint(&mut self, value: u32) {
+        match value {
+            0..0x80 => self.bytes.put_u8(value as u8),
+            _ => self.long_uvarint(value),
+        }
+    }
+
+    #[inline(never)]
+    fn long_uvarint(&mut self, value: u32) {
         let (bytes, count) = uvarint_bytes(value);
         self.bytes.put_slice(&bytes[..count]);
     }

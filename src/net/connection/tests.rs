@@ -4,6 +4,7 @@
 use super::*;
 use crate::io::{Closer, Disk, File, FileRange, Pipe};
 use crate::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX, PIECE_BYTES, SENDFILE_BYTES_MIN};
+use crate::metrics::Meter;
 use crate::net::{Part, Parts};
 use crate::types::Timestamp;
 use bytes::Bytes;
@@ -22,6 +23,26 @@ struct NoCloser;
 
 impl Closer for NoCloser {
     fn close(&self, _: i32) {}
+}
+
+/// Answers as the worker does, one request at a time.
+trait Answering {
+    fn answer(&mut self, slot: SlotId, reply: Reply, turn: &mut Turn<'_, NoTask>);
+
+    fn answer_nothing(&mut self, slot: SlotId, meter: Meter, turn: &mut Turn<'_, NoTask>) {
+        let reply = Reply {
+            meter,
+            ..Reply::default()
+        };
+        self.answer(slot, reply, turn);
+    }
+}
+
+impl Answering for Connection {
+    fn answer(&mut self, slot: SlotId, reply: Reply, turn: &mut Turn<'_, NoTask>) {
+        self.reply(slot, reply, turn.now, turn.metrics, turn.budget);
+        self.proceed(turn);
+    }
 }
 
 struct Random(u64);
@@ -96,6 +117,7 @@ impl Shard {
     fn turn(&mut self) -> Turn<'_, NoTask> {
         Turn {
             now: self.now,
+            came_us: self.now.monotonic_us,
             pool: &mut self.pool,
             budget: &mut self.budget,
             metrics: &mut self.metrics,
@@ -510,8 +532,10 @@ impl World {
         }
         peer.replies[slot.0 as usize] = Some(bytes);
         match reply.is_empty() {
-            true => peer.connection.no_reply(slot, Meter::default(), &mut turn),
-            false => peer.connection.reply(slot, reply, &mut turn),
+            true => peer
+                .connection
+                .answer_nothing(slot, Meter::default(), &mut turn),
+            false => peer.connection.answer(slot, reply, &mut turn),
         }
         true
     }
@@ -611,7 +635,7 @@ fn small_ranges_leave_with_the_header_and_large_ones_by_sendfile() {
         file_range(500, large),
         bytes_part(b"tail"),
     ];
-    connection.reply(
+    connection.answer(
         SlotId(0),
         Reply::from(Parts::from(parts)),
         &mut shard.turn(),
@@ -685,7 +709,7 @@ fn a_cold_range_goes_through_a_pipe_in_steps_and_is_read_where_there_is_none() {
     shard.operation();
     let step = COLD_READ_BYTES_MAX as u64;
     let parts = vec![file_range(500, step + 100)];
-    connection.reply(
+    connection.answer(
         SlotId(0),
         Reply::from(Parts::from(parts)),
         &mut shard.turn(),
@@ -749,7 +773,7 @@ fn what_a_short_sendfile_leaves_goes_by_sendfile_however_small() {
     shard.operation();
     let large = SENDFILE_BYTES_MIN as u64;
     let parts = vec![file_range(500, large)];
-    connection.reply(
+    connection.answer(
         SlotId(0),
         Reply::from(Parts::from(parts)),
         &mut shard.turn(),
@@ -781,14 +805,14 @@ fn a_finished_reply_does_not_wait_for_the_next_ones_disk() {
     shard.deliver(&mut connection, &two);
     shard.operation();
     let parts = vec![bytes_part(b"head"), file_range(0, 10)];
-    connection.reply(
+    connection.answer(
         SlotId(1),
         Reply::from(Parts::from(parts)),
         &mut shard.turn(),
     );
     assert!(shard.operations.is_empty(), "out of order");
     let first = Bytes::from_static(b"first").into();
-    connection.reply(SlotId(0), first, &mut shard.turn());
+    connection.answer(SlotId(0), first, &mut shard.turn());
     let Operation::Send { parts, .. } = shard.operation() else {
         panic!();
     };
@@ -803,7 +827,7 @@ fn a_file_that_ends_early_disconnects() {
     shard.deliver(&mut connection, &framed(b"fetch"));
     shard.operation();
     let parts = vec![file_range(0, 100_000)];
-    connection.reply(
+    connection.answer(
         SlotId(0),
         Reply::from(Parts::from(parts)),
         &mut shard.turn(),
@@ -830,11 +854,11 @@ fn reading_stops_while_too_many_requests_are_open() {
     assert!(shard.operations.is_empty(), "it still reads");
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX);
     for slot in 0..10 {
-        connection.no_reply(SlotId(slot), Meter::default(), &mut shard.turn());
+        connection.answer_nothing(SlotId(slot), Meter::default(), &mut shard.turn());
     }
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX + 10);
     assert!(shard.operations.is_empty(), "it still reads");
-    connection.no_reply(SlotId(10), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(10), Meter::default(), &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Poll { .. }));
 }
 
@@ -846,7 +870,7 @@ fn reading_stops_while_the_peer_does_not_read() {
     shard.deliver(&mut connection, &framed(b"request"));
     shard.operation();
     let reply = Bytes::from(vec![0; UNSENT_BYTES_MAX]).into();
-    connection.reply(SlotId(0), reply, &mut shard.turn());
+    connection.answer(SlotId(0), reply, &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Send { .. }));
     connection.handle(
         Outcome::Sent(Err(ErrorKind::WouldBlock.into())),
@@ -871,7 +895,7 @@ fn who_is_held_back_is_answered_but_not_read_until_the_time_has_come() {
     assert!(matches!(shard.operation(), Operation::Poll { .. }));
     connection.hold_back(5_000);
     let reply = Bytes::from_static(b"reply").into();
-    connection.reply(SlotId(0), reply, &mut shard.turn());
+    connection.answer(SlotId(0), reply, &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Send { .. }));
     connection.handle(Outcome::Sent(Ok(5)), &mut shard.turn());
     connection.handle(Outcome::Ready(Interest::Readable), &mut shard.turn());
@@ -901,7 +925,7 @@ fn only_who_does_nothing_is_idle() {
     connection.handle_timeout(&mut shard.turn());
     assert!(connection.disconnect().is_none());
 
-    connection.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
     assert_eq!(connection.poll_timeout(), Some(10 + 2 * idle_us));
     shard.now = now_at(9 + 2 * idle_us);
     connection.handle_timeout(&mut shard.turn());
@@ -976,7 +1000,7 @@ fn what_is_asked_before_the_peer_closes_is_answered() {
     assert!(connection.disconnect().is_none());
     assert!(shard.operations.is_empty());
     let reply = Bytes::from_static(b"done").into();
-    connection.reply(SlotId(0), reply, &mut shard.turn());
+    connection.answer(SlotId(0), reply, &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Send { .. }));
     connection.handle(Outcome::Sent(Ok(4)), &mut shard.turn());
     assert!(matches!(
@@ -1018,8 +1042,8 @@ fn a_request_that_waits_without_its_pieces_makes_room_for_others() {
     assert_eq!(shard.budget.next_admitted(), Some(2));
     follower.handle_admitted(&mut shard.turn());
     assert_eq!(shard.frames.len(), 2);
-    producer.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
-    follower.no_reply(SlotId(0), Meter::default(), &mut shard.turn());
+    producer.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
+    follower.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
     assert_eq!(shard.budget.free(), 100);
 }
 
@@ -1034,9 +1058,9 @@ fn a_refused_request_ends_the_connection_after_those_before_it() {
     let why = Disconnect::Refused("an unknown API".into());
     connection.refuse(SlotId(1), why, &mut shard.turn());
     assert!(connection.awaits(SlotId(0)) && !connection.awaits(SlotId(2)));
-    connection.no_reply(SlotId(2), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(2), Meter::default(), &mut shard.turn());
     assert!(connection.disconnect().is_none());
-    connection.reply(
+    connection.answer(
         SlotId(0),
         Bytes::from_static(b"A").into(),
         &mut shard.turn(),
@@ -1081,10 +1105,10 @@ fn a_request_is_measured_from_its_readable_socket_to_the_last_byte_of_its_answer
         ..Bytes::from_static(b"answer").into()
     };
     shard.now = now_at(1_030);
-    connection.reply(SlotId(1), reply(meters[1]), &mut shard.turn());
+    connection.answer(SlotId(1), reply(meters[1]), &mut shard.turn());
     assert!(shard.operations.is_empty());
     shard.now = now_at(1_050);
-    connection.reply(SlotId(0), reply(meters[0]), &mut shard.turn());
+    connection.answer(SlotId(0), reply(meters[0]), &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Send { .. }));
     // The first, and half of the second.
     shard.now = now_at(1_060);
@@ -1109,7 +1133,7 @@ fn an_answer_without_bytes_is_measured_when_it_is_given() {
     let came_us = shard.frames.pop().unwrap().came_us;
     let meter = shard.metrics.begun(0, 3, came_us, shard.now);
     shard.now = now_at(40);
-    connection.no_reply(SlotId(0), meter, &mut shard.turn());
+    connection.answer_nothing(SlotId(0), meter, &mut shard.turn());
     let total = &shard.metrics.apis()[0].total_us;
     assert_eq!((total.count(), total.value_at(1.0)), (1, 40));
     assert_eq!(shard.metrics.counters.replies, 0);
