@@ -29,6 +29,7 @@ impl Node for Worker {
             Event::Stop => server::Event::Stop,
         };
         with_outbox(out, |inner| {
+            Worker::begin_round(self, now);
             Worker::handle(self, now, event, inner);
             Worker::end_round(self, now, inner);
         });

@@ -319,7 +319,10 @@ impl Committer {
                     ErrorCode::NONE => self.settings.clear(),
                     // The topic is not there yet.
                     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}
-                    _ => assert!(self.history.borrow().disk_failed, "{body:?}"),
+                    _ => assert!(
+                        self.history.borrow().may_fail(answer.asked.sent_us),
+                        "{body:?}"
+                    ),
                 }
             }
             What::Join => {

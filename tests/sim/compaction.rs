@@ -3,14 +3,15 @@
 
 use crate::disk::{Crash, SimDisk};
 use crate::random::Random;
-use millstream::batch::{self, Builder, HEADER_BYTES};
-use millstream::io::Disk;
-use millstream::log::{self, CompactionRules, FileKind, Log, LogConfig, Stage};
+use bytes::BytesMut;
+use millstream::batch::{self, Builder, Checked, HEADER_BYTES, Header, TimestampType};
+use millstream::io::{Disk, Operation, Outcome, Pieces, Task as _, Token};
+use millstream::log::{self, CompactionRules, FileKind, Isolation, Log, LogConfig, Stage};
 use millstream::store::{
-    Compaction, CompactionMeans, OpenedLog, SegmentSwap, Stepped, files, open_partition,
-    swap_segments,
+    Compaction, CompactionMeans, Event, Found, OpenedLog, Scan, SegmentSwap, Stepped, Store,
+    Submissions, Task, Want, files, open_partition, swap_segments,
 };
-use millstream::types::{LeaderEpoch, Offset, Timestamp};
+use millstream::types::{LeaderEpoch, Now, Offset, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -22,6 +23,13 @@ const RULES: CompactionRules = CompactionRules {
     lag_ms_min: 0,
     lag_ms_max: i64::MAX,
     delete_retention_ms: RETENTION_MS,
+};
+const MEANS: CompactionMeans = CompactionMeans {
+    map_bytes_max: 1 << 16,
+    map_load: 0.9,
+    buffer_bytes: 64,
+    step_bytes: 200,
+    seed: 3,
 };
 const SEGMENTS: i64 = 7;
 
@@ -80,15 +88,8 @@ fn open(disk: &SimDisk) -> OpenedLog {
 
 /// A pass, as the store runs it.
 fn compact(disk: &SimDisk, log: &mut Log, now: Timestamp) -> Result<(), String> {
-    let means = CompactionMeans {
-        map_bytes_max: 1 << 16,
-        map_load: 0.9,
-        buffer_bytes: 64,
-        step_bytes: 200,
-        seed: 3,
-    };
     let plan = log.plan_compaction(&RULES, now);
-    let mut pass = Compaction::new(DIRECTORY.into(), plan, &means);
+    let mut pass = Compaction::new(DIRECTORY.into(), plan, &MEANS);
     loop {
         match pass.step(disk).1.map_err(|fault| fault.to_string())? {
             Stepped::More => {}
@@ -214,4 +215,162 @@ fn a_crash_at_any_call_of_the_disk_changes_nothing_for_a_reader() {
         println!("{how:?}: interrupted at each of {calls} calls");
         assert!(calls > 100, "only {calls} calls");
     }
+}
+
+/// A store whose tasks end when the test says so.
+pub struct Slow {
+    /// Where.
+    pub disk: SimDisk,
+    /// Which.
+    pub store: Store,
+    /// What is to be done.
+    pub waiting: Submissions,
+}
+
+impl Slow {
+    const TIME: Now = Now {
+        monotonic_us: 0,
+        wall: NOW,
+    };
+
+    /// Ends the tasks that wait, and those that they bring about, but for some.
+    pub fn end(&mut self, waits: impl Fn(&Task) -> bool) {
+        let mut longer = Submissions::new();
+        while !self.waiting.is_empty() {
+            let (token, operation) = self.waiting.remove(0);
+            let Operation::Task(task) = operation else {
+                panic!("{operation:?} is no task");
+            };
+            if waits(&task) {
+                longer.push((token, Operation::Task(task)));
+                continue;
+            }
+            let Token::Partition { operation, .. } = token else {
+                panic!("{token:?} is no partition");
+            };
+            let outcome = Outcome::Done(task.run(&self.disk));
+            match self.store.handle(operation, outcome, &mut self.waiting) {
+                Some(Event::Offline { why, .. }) => panic!("{why}"),
+                Some(Event::CompactionStepped { .. }) => {
+                    self.store.go_on_compacting(true, &mut self.waiting);
+                }
+                _ => {}
+            }
+        }
+        self.waiting = longer;
+    }
+
+    /// Each segment is served from the file that has its name.
+    fn check(&mut self) {
+        let segments = self.store.log().segments();
+        let mut bases: Vec<Offset> = segments.map(|segment| segment.base).collect();
+        bases.pop().expect("there is an active segment");
+        for base in bases {
+            let name = Path::new(DIRECTORY).join(log::file_name(base, FileKind::Log));
+            let content = self.disk.content(&name).expect("calm weather");
+            let (position, header) = self.fetch(base);
+            let there = Header::read(&content[position as usize..]);
+            assert_eq!(Some(header), there, "{base} at {position}");
+        }
+    }
+
+    /// A batch that goes into a segment of its own.
+    fn append(&mut self) {
+        let mut builder = Builder::new(Offset(0), LeaderEpoch(0));
+        builder.push(NOW, Some(b"key 0"), Some(&[7; 600]), &[]);
+        let bytes = builder.finish();
+        let checked = Checked {
+            header: Header::read(&bytes).expect("a batch"),
+            size: bytes.len(),
+            max_timestamp: NOW,
+            timestamp_type: TimestampType::CreateTime,
+        };
+        let pieces = Pieces::from(&bytes[..]);
+        let admitted = self
+            .store
+            .append(&checked, pieces, LeaderEpoch(0), Slow::TIME);
+        admitted.expect("there is room");
+        self.store.drive(Slow::TIME, &mut self.waiting);
+    }
+
+    /// The first batch that a fetch from there gets, and where in its file it is.
+    fn fetch(&mut self, offset: Offset) -> (u64, Header) {
+        let want = Want {
+            offset,
+            bytes_max: 1,
+            isolation: Isolation::ReadUncommitted,
+        };
+        let mut found = self.store.find(&want, &mut self.waiting);
+        let range = loop {
+            found = match found {
+                Found::Slice(slice) => break slice.range,
+                Found::Opening(_) => {
+                    self.end(is_roll);
+                    self.store.find(&want, &mut self.waiting)
+                }
+                Found::ReadHeaders(scan) => {
+                    let headers = self.read_headers(&scan);
+                    self.store
+                        .scanned(&scan, &headers, &want, &mut self.waiting)
+                }
+                Found::End | Found::OutOfRange | Found::Corrupt => panic!("{offset}: {found:?}"),
+            }
+        };
+        let mut header = [0; HEADER_BYTES];
+        let read = self.disk.read_at(&range.file, range.position, &mut header);
+        assert_eq!(read.expect("calm weather"), HEADER_BYTES);
+        (range.position, Header::read(&header).expect("a batch"))
+    }
+
+    fn read_headers(&mut self, scan: &Scan) -> BytesMut {
+        let mut operations = Submissions::new();
+        let number = self
+            .store
+            .read_headers(scan, BytesMut::new(), &mut operations)
+            .expect("its file is open");
+        let [(_, Operation::Read { file, position, .. })] = &operations[..] else {
+            panic!("{operations:?} is no read");
+        };
+        let mut buffer = BytesMut::zeroed(1 << 16);
+        let read = self.disk.read_at(file, *position, &mut buffer);
+        buffer.truncate(read.expect("calm weather"));
+        let result = Ok(buffer.len());
+        let outcome = Outcome::Read { buffer, result };
+        match self.store.handle(number, outcome, &mut self.waiting) {
+            Some(Event::Headers { bytes, .. }) => bytes.expect("calm weather"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn is_roll(task: &Task) -> bool {
+    matches!(task, Task::OpenNext { .. })
+}
+
+/// A pass is through before the file of the next segment is open: the file that the log has had till then
+/// must not be taken for one that compaction has made.
+#[test]
+fn what_is_compacted_while_the_log_rolls_is_read_from_its_own_files() {
+    let disk = set_up();
+    let OpenedLog { log, active, .. } = open(&disk);
+    let store = Store::new(0, DIRECTORY.into(), log, active, Offset(SEGMENTS * 6));
+    let mut slow = Slow {
+        disk,
+        store,
+        waiting: Submissions::new(),
+    };
+    slow.append();
+    slow.end(is_roll);
+    assert_eq!(slow.waiting.len(), 1, "the log rolls");
+    slow.store
+        .begin_compaction(&RULES, &MEANS, Slow::TIME, &mut slow.waiting);
+    slow.end(is_roll);
+    slow.check();
+    slow.end(|_| false);
+    slow.check();
+    slow.store.go_on_compacting(true, &mut slow.waiting);
+    slow.end(|_| false);
+    slow.check();
+    let segments = slow.store.log().segments().count() as i64;
+    assert!(segments < SEGMENTS, "{segments} segments are left");
 }

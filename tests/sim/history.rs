@@ -92,8 +92,23 @@ struct Log {
     excused: BTreeSet<RecordId>,
     /// A lower bound of the log's end, and the life that it is of.
     end: (i64, u32),
-    /// What is before survives even a power loss.
-    durable_to: i64,
+    /// By the life in which the broker made it durable: what stood before that offset then survives
+    /// even a power loss.
+    durable_to: BTreeMap<u32, i64>,
+}
+
+impl Log {
+    fn is_durable_to(&mut self, offset: i64, life: u32) {
+        let to = self.durable_to.entry(life).or_default();
+        *to = (*to).max(offset);
+    }
+
+    /// Whether it was there when the broker made that offset durable. One that nobody has seen since an
+    /// earlier life may have been lost with that, and be replaced.
+    fn is_durable(&self, offset: i64, slot: &Slot) -> bool {
+        let mut claims = self.durable_to.range(..=slot.seen_in);
+        claims.any(|(_, to)| offset < *to)
+    }
 }
 
 /// All of it.
@@ -107,7 +122,8 @@ pub struct History {
     /// Whether the disk has failed the broker, so that it may answer with errors and close
     /// connections.
     pub disk_failed: bool,
-    /// When the broker was last asked to stop, or had to: what was begun before may end early.
+    /// When the broker last stopped, the end of time while it is about to: what was begun before may end
+    /// early.
     pub stopped_us: u64,
     /// When a broker that the disk had failed last ended: what it was asked before may have failed,
     /// and the answer may still be on its way.
@@ -195,7 +211,7 @@ impl History {
             .is_some_and(|topic| topic.is_flushed);
         let log = self.log(partition);
         if is_flushed {
-            log.durable_to = log.durable_to.max(record.offset + 1);
+            log.is_durable_to(record.offset + 1, asked_in);
         }
         if let Some(slot) = log.slots.get_mut(&record.offset)
             && slot.id == record.id
@@ -293,7 +309,7 @@ impl History {
                 slot.id
             );
             assert!(
-                at >= log.durable_to,
+                !log.is_durable(at, &slot),
                 "{partition:?} {:?} at {at} is gone, though the broker had made it durable",
                 slot.id
             );
@@ -308,7 +324,7 @@ impl History {
     pub fn stopped(&mut self) {
         for log in self.logs.values_mut() {
             if log.end.1 == self.lives {
-                log.durable_to = log.durable_to.max(log.end.0);
+                log.is_durable_to(log.end.0, self.lives);
             }
         }
     }
@@ -515,6 +531,15 @@ mod tests {
                 h.read(h.lives, P, found(0, 5));
             }),
             "what a stop made durable"
+        );
+        let mut history = three();
+        history.lives = 1;
+        history.told_end(P, 2, 0, 1);
+        history.stopped();
+        history.read(history.lives, P, found(1, 5));
+        assert_eq!(
+            history.counts.lost, 2,
+            "lost before the stop, and replaced with nobody looking"
         );
     }
 }

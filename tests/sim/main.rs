@@ -43,6 +43,7 @@ mod compaction;
 mod consumer;
 mod conversation;
 mod disk;
+mod failed_sync;
 mod history;
 mod network;
 mod pipes;

@@ -22,6 +22,8 @@ use std::rc::Rc;
 
 /// Virtual time that may pass until everything promised is found.
 const FINISH_US_MAX: u64 = 300_000_000;
+/// How long an append may be under way of which no client awaits the end.
+const UNHEARD_US_MAX: u64 = 1_000_000;
 /// Virtual time that a stop in order may take.
 const STOP_US_MAX: u64 = 60_000_000;
 /// Calls of the disk after which a machine dies in the middle of something, at most.
@@ -313,6 +315,12 @@ impl<'a, N: Node> Run<'a, N> {
                 .filter(|client| !history.done.contains(client))
                 .collect();
             assert!(in_time, "{phase:?}: clients {left:?} are not done");
+            drop(history);
+            if phase == Phase::Finishing {
+                // What nobody waits to hear of (acks=0) may still be on its way to the disk.
+                let until_us = self.world.now_us() + UNHEARD_US_MAX;
+                self.world.run_while(until_us, |_| true);
+            }
         }
     }
 
@@ -404,10 +412,11 @@ impl<'a, N: Node> Run<'a, N> {
         if !self.world.is_up() {
             return false;
         }
-        self.history.borrow_mut().stopped_us = self.world.now_us();
+        self.history.borrow_mut().stopped_us = u64::MAX;
         self.world.ask_to_stop();
         let until_us = self.world.now_us() + STOP_US_MAX;
         let stopped = self.run_while(until_us, |world| !world.is_stopped());
+        self.history.borrow_mut().stopped_us = self.world.now_us();
         if stopped {
             let mut history = self.history.borrow_mut();
             if !history.disk_failed {

@@ -43,7 +43,8 @@ CACHE = Path(os.environ.get("CACHE") or HERE.parents[2] / "target/clients")
 SESSION, HEARTBEAT, POLL = 3000, 400, 300_000
 SESSION_OF_CONSUMER_PROTOCOL = 4000
 SECONDS_MAX = 40
-ADMIN = AdminClient({"bootstrap.servers": BROKER, "log_level": 0})
+# A librdkafka that has lost its only broker and bootstraps again may keep the one of before from coming back for ever.
+ADMIN = AdminClient({"bootstrap.servers": BROKER, "log_level": 0, "metadata.recovery.strategy": "none"})
 numbers = itertools.count(1)
 
 

@@ -111,7 +111,9 @@ fn deliver(segments: &[&[u8]], answers: u8, metrics: Requests) -> (Vec<Vec<u8>>,
             if let Some(slot) = unanswered.get(at).copied() {
                 unanswered.remove(at);
                 let reply = Reply::from(Bytes::from_static(b"\0\0\0\0"));
-                connection.reply(slot, reply, &mut shard.turn());
+                let mut turn = shard.turn();
+                connection.reply(slot, reply, turn.now, turn.metrics, turn.budget);
+                connection.proceed(&mut turn);
                 while shard.budget.next_admitted().is_some() {
                     connection.handle_admitted(&mut shard.turn());
                 }
@@ -186,6 +188,7 @@ impl Shard {
     fn turn(&mut self) -> Turn<'_, NoTask> {
         Turn {
             now: NOW,
+            came_us: NOW.monotonic_us,
             pool: &mut self.pool,
             budget: &mut self.budget,
             metrics: &mut self.metrics,

@@ -64,7 +64,7 @@ pub fn run(data: &[u8]) {
     }
     let file = active(&disk, &log);
     let sealed = log.close_files();
-    files::seal(&disk, Path::new(DIRECTORY), &sealed, &file).expect("memory takes it");
+    files::seal(&disk, Path::new(DIRECTORY), &sealed, &file, 0..0).expect("memory takes it");
     let stopped = Point {
         clean: true,
         recovery: log.log_end(),
@@ -416,7 +416,7 @@ fn append(log: &mut Log, disk: &MemoryDisk, input: &mut Input<'_>) {
         if staged.roll_first {
             let file = active(disk, log);
             let sealed = log.roll(staged.segment, NOW);
-            files::seal(disk, Path::new(DIRECTORY), &sealed, &file).expect("memory takes it");
+            files::seal(disk, Path::new(DIRECTORY), &sealed, &file, 0..0).expect("memory takes it");
             files::open_next(disk, Path::new(DIRECTORY), staged.segment).expect("memory");
         }
         let stored = Header {

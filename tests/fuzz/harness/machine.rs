@@ -200,6 +200,7 @@ impl Machine {
     fn handle(&mut self, at: usize, event: Event) {
         let mut out = Outbox::default();
         let now = self.now();
+        self.workers[at].begin_round(now);
         self.workers[at].handle(now, event, &mut out);
         self.workers[at].end_round(now, &mut out);
         self.take(at, out);
