@@ -20,6 +20,8 @@ use std::rc::Rc;
 const IN_FLIGHT_MAX: usize = 5;
 /// Numbers that one producer may use up.
 const INCARNATIONS_MAX: u32 = 100_000;
+/// Values of one batch, as clients bound it: within the broker's `max.message.bytes`, compressed or not.
+const BATCH_VALUE_BYTES_MAX: usize = 1_000_000;
 const TICK: u64 = 0;
 const RECONNECT: u64 = 1;
 
@@ -203,11 +205,18 @@ impl Producer {
             let count = stage
                 .random
                 .between(1, self.options.records_max.min(self.records_left));
-            self.records_left -= count;
-            let lengths: Vec<usize> = (0..count)
+            let mut lengths: Vec<usize> = (0..count)
                 .map(|_| stage.random.magnitude(16, self.options.record_bytes_max) as usize)
                 .collect();
+            let mut bytes = 0;
+            let fitting = lengths.iter().take_while(|length| {
+                bytes += **length;
+                bytes <= BATCH_VALUE_BYTES_MAX
+            });
+            lengths.truncate(fitting.count());
+            let count = lengths.len() as u64;
             let bytes = lengths.iter().sum::<usize>() as u64;
+            self.records_left -= count;
             self.bytes_left = self.bytes_left.saturating_sub(bytes);
             let codec = if stage.random.percent(self.options.compressed_percent) {
                 // Zstd is for version 7 on (KIP-110).
