@@ -26,7 +26,7 @@ use crate::limits::{
     PIECES_PER_RECEIVE, PIPELINED_REQUESTS_MAX, RECEIVES_PER_TURN, SLOW_FRAME_BYTES_PER_SECOND,
     SLOW_FRAME_US, UNSENT_BYTES_MAX,
 };
-use crate::metrics::Requests;
+use crate::metrics::{Meter, Requests};
 use crate::types::Now;
 use bytes::BytesMut;
 use std::io;
@@ -232,7 +232,7 @@ impl Connection {
     pub fn reply(
         &mut self,
         slot: SlotId,
-        mut reply: Reply,
+        reply: Reply,
         now: Now,
         metrics: &mut Requests,
         budget: &mut Budget,
@@ -240,22 +240,30 @@ impl Connection {
         if !self.awaits(slot) {
             return;
         }
-        reply.meter.answered(now);
-        match reply.is_empty() {
-            true => metrics.sent(reply.meter, now.monotonic_us),
+        let is_empty = reply.is_empty();
+        let meter = self.slots.fill(slot, reply, now, budget);
+        match is_empty {
+            true => metrics.sent(meter, now.monotonic_us),
             false => metrics.counters.replies += 1,
         }
-        self.slots.fill(slot, reply, budget);
         self.active_us = now.monotonic_us;
     }
 
-    /// Hands over the bytes that a waiting request has of the budget, to be given back when its pieces
-    /// are dropped. That is before it is answered for a long poll, and may be after the connection is
-    /// gone for a produce.
-    pub fn take_reservation(&mut self, slot: SlotId) -> Option<Reservation> {
+    /// A request's handler has begun; `meter` is what is measured of it. If it waits, hands over the bytes
+    /// that it has of the budget, to be given back when its pieces are dropped: that is before it is
+    /// answered for a long poll, and may be after the connection is gone for a produce.
+    pub fn begun(&mut self, slot: SlotId, meter: Meter, waits: bool) -> Option<Reservation> {
         match self.awaits(slot) {
-            true => self.slots.take_reservation(slot),
+            true => self.slots.begun(slot, meter, waits),
             false => None,
+        }
+    }
+
+    /// What is measured of a request that has begun and whose reply has not left.
+    pub fn meter(&mut self, slot: SlotId) -> Meter {
+        match self.awaits(slot) {
+            true => self.slots.meter(slot),
+            false => Meter::default(),
         }
     }
 
@@ -388,8 +396,8 @@ impl Connection {
         if self.closed.is_some() {
             return;
         }
-        while let Some(reply) = self.slots.next() {
-            self.sender.push(reply);
+        while let Some((reply, meter)) = self.slots.next() {
+            self.sender.push(reply, meter);
         }
         let stop = self.cut_frames(turn);
         if self.end_of_stream && stop == Stop::NeedsBytes {

@@ -16,7 +16,7 @@
 //! 3. Each [`Frame`] in `turn.frames` is answered, now or later, by exactly one of `reply` (an empty one
 //!    for acks=0) or `refuse` with its slot. Replies leave with the next `proceed(turn)`, which comes
 //!    when all those of a moment are there. Both may yield further frames: go on until there are none.
-//!    A request that waits takes its bytes of the budget over with `take_reservation`.
+//!    A request that waits takes its bytes of the budget over with `begun`.
 //! 4. After every round: while [`Budget::next_admitted`] names a connection, `handle_admitted(turn)`
 //!    of it. It names only connections that live: a dying one takes itself off the queue.
 //! 5. Timers: `handle_timeout(turn)` once `poll_timeout()` has passed; it is safe to call early.

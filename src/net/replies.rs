@@ -7,6 +7,7 @@ use super::budget::{Budget, Reservation};
 use crate::io::FileRange;
 use crate::metrics::Meter;
 use crate::mutation::{Mutation, planted};
+use crate::types::Now;
 use crate::wire::Refusal;
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -50,8 +51,6 @@ pub struct Reply {
     pub parts: Parts,
     /// The first error that it tells, for the log.
     pub refusal: Option<Box<Refusal>>,
-    /// What is measured of its request.
-    pub meter: Meter,
 }
 
 impl From<Bytes> for Reply {
@@ -84,6 +83,8 @@ impl Reply {
 struct Slot {
     /// The bytes of its request; `None` once it is answered, or somebody else answers for them.
     reservation: Option<Reservation>,
+    /// What is measured of its request: it stays here, so that nobody has to carry it.
+    meter: Meter,
     /// `None` until it is answered; an empty reply for a request that wants none.
     reply: Option<Reply>,
 }
@@ -101,28 +102,42 @@ impl Slots {
     pub(super) fn open(&mut self, reservation: Reservation) -> SlotId {
         self.slots.push_back(Slot {
             reservation: Some(reservation),
+            meter: Meter::default(),
             reply: None,
         });
         self.waiting += 1;
         SlotId(self.first + self.slots.len() as u64 - 1)
     }
 
-    /// Fills a slot and gives the bytes of its request back.
+    /// Fills a slot and gives the bytes of its request back. Returns what is measured of the request.
     ///
     /// Panics if it is filled already, or was never opened: each request is answered once.
-    pub(super) fn fill(&mut self, id: SlotId, reply: Reply, budget: &mut Budget) {
+    pub(super) fn fill(&mut self, id: SlotId, reply: Reply, now: Now, budget: &mut Budget) -> Meter {
         let slot = self.slot(id);
         assert!(slot.reply.is_none(), "{id:?} is answered twice");
         slot.reply = Some(reply);
+        slot.meter.answered(now);
+        let meter = slot.meter;
         if let Some(reservation) = slot.reservation.take() {
             budget.release(reservation);
         }
         self.waiting -= 1;
+        meter
     }
 
-    /// Hands over the bytes of a request that is not answered yet.
-    pub(super) fn take_reservation(&mut self, id: SlotId) -> Option<Reservation> {
-        self.slot(id).reservation.take()
+    /// A request's handler has begun. Hands over its bytes if it waits.
+    pub(super) fn begun(&mut self, id: SlotId, meter: Meter, waits: bool) -> Option<Reservation> {
+        let slot = self.slot(id);
+        slot.meter = meter;
+        match waits {
+            true => slot.reservation.take(),
+            false => None,
+        }
+    }
+
+    /// What is measured of a request whose reply has not left.
+    pub(super) fn meter(&mut self, id: SlotId) -> Meter {
+        self.slot(id).meter
     }
 
     fn slot(&mut self, id: SlotId) -> &mut Slot {
@@ -131,8 +146,8 @@ impl Slots {
             .unwrap_or_else(|| panic!("{id:?} is not open"))
     }
 
-    /// The next reply in order, if it is ready.
-    pub(super) fn next(&mut self) -> Option<Reply> {
+    /// The next reply in order, if it is ready, and what is measured of its request.
+    pub(super) fn next(&mut self) -> Option<(Reply, Meter)> {
         if planted(Mutation::RepliesSwapped)
             && self.slots.len() > 1
             && self.slots.iter().take(2).all(|slot| slot.reply.is_some())
@@ -141,7 +156,8 @@ impl Slots {
         }
         self.slots.front()?.reply.as_ref()?;
         self.first += 1;
-        self.slots.pop_front()?.reply
+        let slot = self.slots.pop_front()?;
+        Some((slot.reply?, slot.meter))
     }
 
     /// Forgets `from` and all slots behind it.

@@ -115,7 +115,7 @@ impl Sender {
     }
 
     /// Queues a reply; one without bytes leaves no trace.
-    pub(super) fn push(&mut self, reply: Reply) {
+    pub(super) fn push(&mut self, reply: Reply, meter: Meter) {
         let before = self.queue.len();
         for part in reply.parts.into_iter().filter(|part| !part.is_empty()) {
             let what = match part {
@@ -135,7 +135,7 @@ impl Sender {
         }
         if self.queue.len() > before {
             let last = self.queue.back_mut().expect("just pushed");
-            last.ends = Some(reply.meter);
+            last.ends = Some(meter);
             self.replies += 1;
         }
     }

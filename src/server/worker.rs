@@ -151,7 +151,6 @@ struct Request {
     connection: u64,
     slot: SlotId,
     pending: Pending,
-    meter: Meter,
     lent: Option<Lent>,
 }
 
@@ -593,29 +592,25 @@ impl Worker {
             Some((key, version)) => self.metrics.begun(key.0, version, came_us, now),
             None => Meter::default(),
         };
-        let lent = match &progress {
-            Progress::Wait(pending) => {
-                let reservation = live.connection.take_reservation(slot);
-                match reservation {
-                    Some(reservation) if pending.lends_pieces() => Some(Lent {
-                        reservation,
-                        answers: asks.asks.len(),
-                    }),
-                    Some(reservation) => {
-                        self.budget.release(reservation);
-                        None
-                    }
-                    None => None,
-                }
+        let waits = matches!(progress, Progress::Wait(_));
+        let reservation = live.connection.begun(slot, meter, waits);
+        let lent = match (&progress, reservation) {
+            (Progress::Wait(pending), Some(reservation)) if pending.lends_pieces() => Some(Lent {
+                reservation,
+                answers: asks.asks.len(),
+            }),
+            (_, Some(reservation)) => {
+                self.budget.release(reservation);
+                None
             }
-            _ => None,
+            (_, None) => None,
         };
         if let Some(until_us) = live.session.held_until_us.take() {
             live.connection.hold_back(until_us);
             self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
         self.send_asks(now, ticket, &mut asks, out);
-        self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
+        self.go_on(now, (ticket, id, slot), lent, progress, out);
     }
 
     /// Gives a waiting request what it waited for. One that is gone does not mind.
@@ -627,7 +622,6 @@ impl Worker {
             connection: id,
             slot,
             pending,
-            meter,
             mut lent,
         } = request;
         if let (Some(lent), api::Event::Answer(_)) = (&mut lent, &event) {
@@ -650,13 +644,14 @@ impl Worker {
         }
         if let Some(until_us) = live.session.held_until_us.take() {
             live.connection.hold_back(until_us);
+            let meter = live.connection.meter(slot);
             self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
         // Most requests wait once.
         if !asks.is_empty() {
             self.send_asks(now, ticket, &mut asks, out);
         }
-        self.go_on(now, (ticket, id, slot), (meter, lent), progress, out);
+        self.go_on(now, (ticket, id, slot), lent, progress, out);
     }
 
     fn answered_orphan(&mut self, ticket: u64, event: &api::Event) {
@@ -675,7 +670,7 @@ impl Worker {
         &mut self,
         now: Now,
         (ticket, id, slot): (u64, u64, SlotId),
-        (meter, lent): (Meter, Option<Lent>),
+        lent: Option<Lent>,
         progress: Progress,
         out: &mut Outbox,
     ) {
@@ -699,7 +694,6 @@ impl Worker {
                         connection: id,
                         slot,
                         pending,
-                        meter,
                         lent,
                     },
                 );
@@ -709,19 +703,12 @@ impl Worker {
             }
             Progress::Reply(mut reply) => {
                 self.labour.answered(reply.len());
-                reply.meter = meter;
                 if let Some(refusal) = reply.refusal.take() {
                     self.refused(now, id, &refusal);
                 }
                 self.answer(now, id, slot, reply);
             }
-            Progress::NoReply => {
-                let reply = Reply {
-                    meter,
-                    ..Reply::default()
-                };
-                self.answer(now, id, slot, reply);
-            }
+            Progress::NoReply => self.answer(now, id, slot, Reply::default()),
             Progress::Disconnect(why) => {
                 self.with_connection(now, id, out, |it, turn| {
                     it.refuse(slot, Disconnect::Refused(why), turn);

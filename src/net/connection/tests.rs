@@ -29,12 +29,8 @@ impl Closer for NoCloser {
 trait Answering {
     fn answer(&mut self, slot: SlotId, reply: Reply, turn: &mut Turn<'_, NoTask>);
 
-    fn answer_nothing(&mut self, slot: SlotId, meter: Meter, turn: &mut Turn<'_, NoTask>) {
-        let reply = Reply {
-            meter,
-            ..Reply::default()
-        };
-        self.answer(slot, reply, turn);
+    fn answer_nothing(&mut self, slot: SlotId, turn: &mut Turn<'_, NoTask>) {
+        self.answer(slot, Reply::default(), turn);
     }
 }
 
@@ -502,7 +498,7 @@ impl World {
             return true;
         }
         if random.one_in(5) {
-            if let Some(reservation) = peer.connection.take_reservation(slot) {
+            if let Some(reservation) = peer.connection.begun(slot, Meter::default(), true) {
                 turn.budget.release(reservation);
             }
             self.asked.push((who, slot));
@@ -534,7 +530,7 @@ impl World {
         match reply.is_empty() {
             true => peer
                 .connection
-                .answer_nothing(slot, Meter::default(), &mut turn),
+                .answer_nothing(slot, &mut turn),
             false => peer.connection.answer(slot, reply, &mut turn),
         }
         true
@@ -854,11 +850,11 @@ fn reading_stops_while_too_many_requests_are_open() {
     assert!(shard.operations.is_empty(), "it still reads");
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX);
     for slot in 0..10 {
-        connection.answer_nothing(SlotId(slot), Meter::default(), &mut shard.turn());
+        connection.answer_nothing(SlotId(slot), &mut shard.turn());
     }
     assert_eq!(shard.frames.len(), PIPELINED_REQUESTS_MAX + 10);
     assert!(shard.operations.is_empty(), "it still reads");
-    connection.answer_nothing(SlotId(10), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(10), &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Poll { .. }));
 }
 
@@ -925,7 +921,7 @@ fn only_who_does_nothing_is_idle() {
     connection.handle_timeout(&mut shard.turn());
     assert!(connection.disconnect().is_none());
 
-    connection.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(0), &mut shard.turn());
     assert_eq!(connection.poll_timeout(), Some(10 + 2 * idle_us));
     shard.now = now_at(9 + 2 * idle_us);
     connection.handle_timeout(&mut shard.turn());
@@ -1035,15 +1031,15 @@ fn a_request_that_waits_without_its_pieces_makes_room_for_others() {
         (shard.frames.len(), shard.budget.next_admitted()),
         (1, None)
     );
-    let reservation = producer.take_reservation(SlotId(0));
-    assert_eq!(producer.take_reservation(SlotId(0)), None);
+    let reservation = producer.begun(SlotId(0), Meter::default(), true);
+    assert_eq!(producer.begun(SlotId(0), Meter::default(), true), None);
     assert_eq!(shard.budget.next_admitted(), None);
     shard.budget.release(reservation.expect("it was admitted"));
     assert_eq!(shard.budget.next_admitted(), Some(2));
     follower.handle_admitted(&mut shard.turn());
     assert_eq!(shard.frames.len(), 2);
-    producer.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
-    follower.answer_nothing(SlotId(0), Meter::default(), &mut shard.turn());
+    producer.answer_nothing(SlotId(0), &mut shard.turn());
+    follower.answer_nothing(SlotId(0), &mut shard.turn());
     assert_eq!(shard.budget.free(), 100);
 }
 
@@ -1058,7 +1054,7 @@ fn a_refused_request_ends_the_connection_after_those_before_it() {
     let why = Disconnect::Refused("an unknown API".into());
     connection.refuse(SlotId(1), why, &mut shard.turn());
     assert!(connection.awaits(SlotId(0)) && !connection.awaits(SlotId(2)));
-    connection.answer_nothing(SlotId(2), Meter::default(), &mut shard.turn());
+    connection.answer_nothing(SlotId(2), &mut shard.turn());
     assert!(connection.disconnect().is_none());
     connection.answer(
         SlotId(0),
@@ -1094,21 +1090,18 @@ fn a_request_is_measured_from_its_readable_socket_to_the_last_byte_of_its_answer
     };
     shard.now = now_at(1_020);
     let frames = std::mem::take(&mut shard.frames);
-    let meters: Vec<Meter> = frames
-        .iter()
-        .map(|frame| shard.metrics.begun(0, 3, frame.came_us, shard.now))
-        .collect();
+    for frame in frames {
+        let meter = shard.metrics.begun(0, 3, frame.came_us, shard.now);
+        connection.begun(frame.slot, meter, false);
+    }
     assert_eq!(times(&shard, "queue"), (2, 20, 20));
     // The second answer is there first, and waits for the other.
-    let reply = |meter| Reply {
-        meter,
-        ..Bytes::from_static(b"answer").into()
-    };
+    let reply = || Bytes::from_static(b"answer").into();
     shard.now = now_at(1_030);
-    connection.answer(SlotId(1), reply(meters[1]), &mut shard.turn());
+    connection.answer(SlotId(1), reply(), &mut shard.turn());
     assert!(shard.operations.is_empty());
     shard.now = now_at(1_050);
-    connection.answer(SlotId(0), reply(meters[0]), &mut shard.turn());
+    connection.answer(SlotId(0), reply(), &mut shard.turn());
     assert!(matches!(shard.operation(), Operation::Send { .. }));
     // The first, and half of the second.
     shard.now = now_at(1_060);
@@ -1132,8 +1125,9 @@ fn an_answer_without_bytes_is_measured_when_it_is_given() {
     shard.deliver(&mut connection, &framed(b"acks=0"));
     let came_us = shard.frames.pop().unwrap().came_us;
     let meter = shard.metrics.begun(0, 3, came_us, shard.now);
+    connection.begun(SlotId(0), meter, false);
     shard.now = now_at(40);
-    connection.answer_nothing(SlotId(0), meter, &mut shard.turn());
+    connection.answer_nothing(SlotId(0), &mut shard.turn());
     let total = &shard.metrics.apis()[0].total_us;
     assert_eq!((total.count(), total.value_at(1.0)), (1, 40));
     assert_eq!(shard.metrics.counters.replies, 0);
