@@ -34,7 +34,11 @@ pub struct Snapshot {
 }
 
 const fn bucket_of(value: u64) -> usize {
-    let doublings = (value | DIVISION as u64).ilog2() - HISTOGRAM_DIVISION_BITS;
+    // Most are: microseconds.
+    if value < 2 * DIVISION as u64 {
+        return value as usize;
+    }
+    let doublings = value.ilog2() - HISTOGRAM_DIVISION_BITS;
     ((doublings as usize) << HISTOGRAM_DIVISION_BITS) + (value >> doublings) as usize
 }
 

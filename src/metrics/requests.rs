@@ -186,6 +186,9 @@ impl Default for Requests {
 
 impl Requests {
     /// A request's handler begins; its bytes were there at `came_us`.
+    ///
+    /// Not inlined: where it is called many values are in registers, and spilling them costs more than the call.
+    #[inline(never)]
     pub fn begun(&mut self, api: i16, version: i16, came_us: u64, now: Now) -> Meter {
         let Some(slot) = self.apis.get_mut(usize::from(api as u16)) else {
             return Meter::default();

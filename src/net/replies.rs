@@ -112,7 +112,13 @@ impl Slots {
     /// Fills a slot and gives the bytes of its request back. Returns what is measured of the request.
     ///
     /// Panics if it is filled already, or was never opened: each request is answered once.
-    pub(super) fn fill(&mut self, id: SlotId, reply: Reply, now: Now, budget: &mut Budget) -> Meter {
+    pub(super) fn fill(
+        &mut self,
+        id: SlotId,
+        reply: Reply,
+        now: Now,
+        budget: &mut Budget,
+    ) -> Meter {
         let slot = self.slot(id);
         assert!(slot.reply.is_none(), "{id:?} is answered twice");
         slot.reply = Some(reply);

@@ -231,8 +231,20 @@ impl Consumer {
                 owners.remove(&partition);
             }
         }
+        let mut robbed = BTreeSet::new();
         for partition in after.iter() {
-            owners.insert(partition, id.clone());
+            if let Some(other) = owners.insert(partition, id.clone())
+                && other != *id
+            {
+                robbed.insert(other);
+            }
+        }
+        // A log that is being loaded may tell of a new owner before the old one's end.
+        for other in robbed {
+            if let Some(member) = self.members.get_mut(&other) {
+                member.current.assigned = member.current.assigned.without(&after);
+                member.current.revoking = member.current.revoking.without(&after);
+            }
         }
     }
 
@@ -436,8 +448,7 @@ impl Consumer {
             .values()
             .map(|member| member.current.owned().len())
             .sum();
-        // A log that is being loaded may tell of a new owner before the old one's end.
-        assert!(self.owners.len() <= owned);
+        assert_eq!(self.owners.len(), owned);
         for (partition, owner) in self.owners.iter() {
             let current = &self.members[owner].current;
             assert!(current.owned().contains(partition.0, partition.1));

@@ -528,9 +528,7 @@ impl World {
         }
         peer.replies[slot.0 as usize] = Some(bytes);
         match reply.is_empty() {
-            true => peer
-                .connection
-                .answer_nothing(slot, &mut turn),
+            true => peer.connection.answer_nothing(slot, &mut turn),
             false => peer.connection.answer(slot, reply, &mut turn),
         }
         true

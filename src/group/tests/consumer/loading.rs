@@ -126,6 +126,24 @@ fn records_that_give_a_partition_to_two_are_damaged() {
 }
 
 #[test]
+fn what_a_log_gives_to_a_new_owner_the_old_one_has_no_longer() {
+    let mut bench = Bench::new();
+    bench.add_topic("t", 3);
+    // The old one's end is missing, as if the log had been damaged there.
+    bench.load(&current(&bench, "a", 5, &[0, 1]));
+    bench.load(&current(&bench, "b", 9, &[1, 2]));
+    let members = bench.consumer("g").members();
+    let [a, b] = ["a", "b"].map(|id| members[id].current.owned());
+    assert_eq!((a.len(), b.len()), (1, 2));
+    assert!(!a.overlap(&b));
+    // What it is given next can be read again: it builds on what it has, and not on what it had.
+    bench.beats(joins("a", &["t"]));
+    bench.reload();
+    let members = bench.consumer("g").members();
+    assert_eq!(members["a"].current.owned().len(), 1);
+}
+
+#[test]
 fn a_member_may_be_told_of_in_any_order() {
     let mut bench = Bench::new();
     bench.add_topic("t", 1);
