@@ -56,7 +56,7 @@ pub enum Way {
 /// Larger appends never go inline in `auto`: up to a set of Kafka's largest (`max.message.bytes`), the shard
 /// has received and checked as much for as long as it copies it. (Up to 64 KiB only, the worker and the shard
 /// took 1.17 times the processor time for sets of 16 KiB by 16 connections; up to 512 KiB, 1.28 times for sets
-/// of 900 KiB by 4, and they came 0.80 times as often.)
+/// of 900 KiB by 4 while the disk keeps up, and they came 0.80 times as often.)
 const INLINE_BYTES_MAX: usize = 1024 * 1024 + 4096;
 /// What a slow machine copies: beyond that an append has waited.
 const COPIED_BYTES_PER_US: u64 = 1_000;
