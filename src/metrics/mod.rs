@@ -17,13 +17,11 @@
 //!
 //! ```text
 //!             without    with     more
-//! produce-1k   19,210  19,401    1.0 %
-//! fetch-4k     23,630  23,893    1.1 %
+//! produce-1k   14,446  14,590    0.99 %
+//! fetch-4k     18,034  18,160    0.70 %
 //! ```
 //!
-//! The aim is 1 % of a produce; since that takes 14,800 instructions the same 191 are 1.3 %. A third of
-//! it is what carries [`Meter`]s to where they are recorded. A write by the ring reads the clock twice
-//! more, which is not in these figures.
+//! The aim is 1 % of a produce. A write by the ring reads the clock twice more, which is not in these figures.
 //!
 //! The stages:
 //!

@@ -6,6 +6,7 @@ use super::machine::{Here, Machine};
 use super::parse::{chosen, status};
 use crate::cli::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 
 /// A write and what became of it.
 pub(super) struct Applied {
@@ -42,6 +43,10 @@ pub(super) fn apply<'a>(
             let old = read().unwrap_or_default();
             let new = match machine.write(&change.path, &change.value) {
                 Ok(()) => read().map(|new| chosen(&new).to_owned()),
+                // The file is there: what is not is what it was to name.
+                Err(error) if error.kind() == ErrorKind::NotFound && !old.is_empty() => {
+                    Err(format!("this kernel has no {}", change.value))
+                }
                 Err(error) => Err(error.to_string()),
             };
             Applied {

@@ -85,7 +85,9 @@ impl Tune {
                 "{failed} of {} settings could not be changed",
                 applied.len()
             ))
-            .advise("in a container they belong to the machine that runs it")),
+            .advise(
+                "in a container they belong to the machine that runs it; a module may be missing",
+            )),
         }
     }
 }
