@@ -36,7 +36,7 @@ impl Crowd {
         self.waited_us += us;
     }
 
-    /// Whether it is many, as of the last window: eight connections or more, and at least half of the
+    /// Whether it is many, as of the last window: eight connections or more, and at least a third of the
     /// time at work. To be asked whenever there is nothing to do, with the time.
     pub(super) fn is_busy(&mut self, now_us: u64) -> bool {
         let passed_us = now_us - self.began_us;
@@ -46,7 +46,7 @@ impl Crowd {
                 connections: 0,
                 waited_us: 0,
                 is_busy: self.connections.count_ones() >= CONNECTIONS_MIN
-                    && self.waited_us * 2 <= passed_us,
+                    && self.waited_us * 3 <= passed_us * 2,
             };
         }
         self.is_busy
@@ -80,6 +80,7 @@ mod tests {
         let mut crowd = Crowd::default();
         assert!(second(&mut crowd, 0, 16, (30, 15)));
         assert!(second(&mut crowd, 1_000_000, 5_000, (8, 0)));
+        assert!(second(&mut crowd, 2_000_000, 16, (30, 55)));
     }
 
     #[test]
