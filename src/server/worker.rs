@@ -322,10 +322,7 @@ impl Worker {
 
     /// Takes one event. What earlier events of the same round left in the outbox stays there.
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Outbox) {
-        // It has been routed, and paid for: once is enough.
-        if !out.mail.is_empty() {
-            self.remote.extend(out.mail.drain(..));
-        }
+        self.keep_routed(out);
         match event {
             Event::Completion(completion) => self.handle_completion(now, completion, out),
             Event::Mail(from, mail) => self.handle_mail(now, from, mail, out),
@@ -343,12 +340,17 @@ impl Worker {
         self.settle(now, out);
     }
 
+    /// What earlier events left for other shards has been routed, and paid for: once is enough.
+    fn keep_routed(&mut self, out: &mut Outbox) {
+        if !out.mail.is_empty() {
+            self.remote.extend(out.mail.drain(..));
+        }
+    }
+
     /// Has the answers leave that events have brought: those of one connection together.
     pub fn send_answers(&mut self, now: Now, out: &mut Outbox) {
         while !self.answered.is_empty() {
-            if !out.mail.is_empty() {
-                self.remote.extend(out.mail.drain(..));
-            }
+            self.keep_routed(out);
             let mut answered = std::mem::take(&mut self.answered);
             for id in answered.drain(..) {
                 if let Some(live) = self.connections.get_mut(&id) {

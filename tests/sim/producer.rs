@@ -205,15 +205,14 @@ impl Producer {
             let count = stage
                 .random
                 .between(1, self.options.records_max.min(self.records_left));
-            let mut lengths: Vec<usize> = (0..count)
+            let mut drawn = 0;
+            let lengths: Vec<usize> = (0..count)
                 .map(|_| stage.random.magnitude(16, self.options.record_bytes_max) as usize)
+                .take_while(|length| {
+                    drawn += length;
+                    drawn <= BATCH_VALUE_BYTES_MAX
+                })
                 .collect();
-            let mut bytes = 0;
-            let fitting = lengths.iter().take_while(|length| {
-                bytes += **length;
-                bytes <= BATCH_VALUE_BYTES_MAX
-            });
-            lengths.truncate(fitting.count());
             let count = lengths.len() as u64;
             let bytes = lengths.iter().sum::<usize>() as u64;
             self.records_left -= count;
