@@ -54,7 +54,14 @@ pub const UNADMITTED_BYTES_MAX: usize = 16 * 1024;
 /// neighbours.
 pub const RECEIVES_PER_TURN: u32 = 4;
 
-/// Operations one after the other that an event may lead to, where none has to wait, before others have
+/// Events that are looked at before what they ask for is submitted, at most: so many receives in a row
+/// have the kernel's code in the cache, and so few that their buffers stay in the L2 cache.
+pub const TOGETHER_EVENTS_MAX: usize = 16;
+
+/// Bytes that those events bring together, about.
+pub const TOGETHER_BYTES: usize = 16 * 1024;
+
+/// Operations one after the other that events may lead to, where none has to wait, before others have
 /// their turn: a frame in two receives, its answer, and what is asked behind it; or some stretches of a
 /// file. Whoever sends without a pause would have the shard to itself otherwise.
 pub const STEPS_AT_ONCE_MAX: usize = 4;

@@ -1,13 +1,18 @@
-//! Whether the machine has more dirty pages than it writes back: sampled by a thread off the shards,
-//! because reading /proc/meminfo costs tens of microseconds.
+//! Whether the machine has so many dirty pages that writers will soon be made to wait: sampled by a thread
+//! off the shards, because reading /proc/meminfo costs tens of microseconds.
+//!
+//! Above its background threshold the system writes back; from midway between that and its hard threshold on
+//! it makes writers wait (balance_dirty_pages() in mm/page-writeback.c). A broker that writes all the time, to
+//! a disk that keeps up, stands a little above the background threshold and never waits. So pressure begins
+//! halfway from there to where waiting begins.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Pause between two samples. Writers are throttled only from midway between the background and the
-/// hard threshold on, which takes a fast disk longer than this to reach.
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// Pause between two samples. The second half of the way takes longer than this, unless the thresholds are set
+/// very low; then waiting itself is noticed.
+const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 
 static PRESSURE: AtomicBool = AtomicBool::new(false);
 static SAMPLER: OnceLock<()> = OnceLock::new();
@@ -30,7 +35,7 @@ pub(super) fn start_sampling() {
     });
 }
 
-/// Whether Dirty + Writeback stood above the kernel's background threshold at the last sample.
+/// Whether Dirty + Writeback stood so high at the last sample.
 pub(super) fn pressure() -> bool {
     PRESSURE.load(Ordering::Relaxed)
 }
@@ -41,21 +46,34 @@ fn sample() -> Option<bool> {
         let path = format!("/proc/sys/vm/{name}");
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     };
-    let background = Background {
-        bytes: setting("dirty_background_bytes")?,
-        ratio_percent: setting("dirty_background_ratio")?,
+    let threshold = |bytes, ratio_percent| {
+        Some(Threshold {
+            bytes: setting(bytes)?,
+            ratio_percent: setting(ratio_percent)?,
+        })
     };
-    judge(&meminfo, background)
+    let background = threshold("dirty_background_bytes", "dirty_background_ratio")?;
+    let hard = threshold("dirty_bytes", "dirty_ratio")?;
+    judge(&meminfo, background, hard)
 }
 
-/// When the kernel begins to write back: `bytes` if set, else a share of the available memory.
+/// A threshold of dirty pages: `bytes` if set, else a share of the available memory.
 #[derive(Clone, Copy)]
-struct Background {
+struct Threshold {
     bytes: u64,
     ratio_percent: u64,
 }
 
-fn judge(meminfo: &str, background: Background) -> Option<bool> {
+impl Threshold {
+    fn kib(self, available_kib: u64) -> u64 {
+        match self.bytes {
+            0 => available_kib * self.ratio_percent / 100,
+            bytes => bytes / 1024,
+        }
+    }
+}
+
+fn judge(meminfo: &str, background: Threshold, hard: Threshold) -> Option<bool> {
     let kib = |name: &str| -> Option<u64> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim_start_matches(':')
@@ -65,11 +83,15 @@ fn judge(meminfo: &str, background: Background) -> Option<bool> {
             .ok()
     };
     let waiting = kib("Dirty")? + kib("Writeback")?;
-    let threshold = match background.bytes {
-        0 => kib("MemAvailable")? * background.ratio_percent / 100,
-        bytes => bytes / 1024,
+    let available = kib("MemAvailable")?;
+    let background = background.kib(available);
+    // The system halves a background threshold that is not below the hard one.
+    let hard = hard.kib(available);
+    let background = match background < hard {
+        true => background,
+        false => hard / 2,
     };
-    Some(waiting > threshold)
+    Some(waiting > background + (hard - background) / 4)
 }
 
 #[cfg(test)]
@@ -78,29 +100,40 @@ mod tests {
 
     const MEMINFO: &str = "MemTotal:  24684092 kB\nMemAvailable:   1000000 kB\nDirty:  60000 kB\nWriteback:  50000 kB\nWritebackTmp:  0 kB\n";
 
+    const fn bytes(kib: u64) -> Threshold {
+        let bytes = kib * 1024;
+        Threshold {
+            bytes,
+            ratio_percent: 0,
+        }
+    }
+
+    const fn ratio(ratio_percent: u64) -> Threshold {
+        Threshold {
+            bytes: 0,
+            ratio_percent,
+        }
+    }
+
     #[test]
-    fn pressure_begins_at_the_background_threshold() {
-        let judged = |bytes, ratio_percent| {
-            let background = Background {
-                bytes,
-                ratio_percent,
-            };
-            judge(MEMINFO, background)
-        };
-        assert_eq!(judged(0, 10), Some(true));
-        assert_eq!(judged(0, 11), Some(false));
-        assert_eq!(judged(100_000 * 1024, 0), Some(true));
-        assert_eq!(judged(200_000 * 1024, 0), Some(false));
-        assert_eq!(
-            judge(
-                "nothing",
-                Background {
-                    bytes: 0,
-                    ratio_percent: 10
-                }
-            ),
-            None
-        );
+    fn pressure_begins_halfway_from_the_background_threshold_to_where_writers_wait() {
+        // 110,000 KiB wait, of 1,000,000 there are.
+        for (background, hard, expected) in [
+            (ratio(10), ratio(13), true),
+            (ratio(10), ratio(14), false),
+            (ratio(10), ratio(20), false),
+            (ratio(8), ratio(16), true),
+            (bytes(100_000), bytes(139_000), true),
+            (bytes(100_000), bytes(141_000), false),
+            (bytes(100_000), ratio(14), false),
+            (bytes(100_000), ratio(13), true),
+            // As good as half of it.
+            (ratio(20), ratio(20), false),
+            (ratio(20), ratio(17), true),
+        ] {
+            assert_eq!(judge(MEMINFO, background, hard), Some(expected));
+        }
+        assert_eq!(judge("nothing", ratio(10), ratio(20)), None);
     }
 
     #[test]
