@@ -5,6 +5,10 @@
 //! and the ring is entered once per `poll`: to submit what gathered, to run the completions the kernel has deferred
 //! (DEFER_TASKRUN completes nothing unless entered with GETEVENTS; TASKRUN_FLAG says when that is
 //! worth it, so that a `poll` without news costs no system call), and to sleep.
+//!
+//! Sockets are polled once for each time that a connection waits. Polled once for all (multishot), a bare echo
+//! took 0.98 of the processor time with 64 connections and 0.94 with one (120 rounds of 0.2 s in turn): too little
+//! for a second life of a descriptor beside its socket's.
 
 use super::append::{AppendMode, Judge, RingWrites, Way};
 use super::clock::{monotonic_ns, monotonic_us};
