@@ -13,6 +13,8 @@ use std::time::Duration;
 /// Pause between two samples. The second half of the way takes longer than this, unless the thresholds are set
 /// very low; then waiting itself is noticed.
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+/// The thresholds hardly ever change: they are read once a second.
+const SAMPLES_PER_READING: usize = 20;
 
 static PRESSURE: AtomicBool = AtomicBool::new(false);
 static SAMPLER: OnceLock<()> = OnceLock::new();
@@ -25,8 +27,12 @@ pub(super) fn start_sampling() {
             .name("dirty-pages".into())
             .spawn(|| {
                 loop {
-                    PRESSURE.store(sample().unwrap_or(false), Ordering::Relaxed);
-                    std::thread::sleep(SAMPLE_EVERY);
+                    let thresholds = Thresholds::read();
+                    for _ in 0..SAMPLES_PER_READING {
+                        let pressure = thresholds.and_then(sample).unwrap_or(false);
+                        PRESSURE.store(pressure, Ordering::Relaxed);
+                        std::thread::sleep(SAMPLE_EVERY);
+                    }
                 }
             });
         if let Err(error) = started {
@@ -40,24 +46,37 @@ pub(super) fn pressure() -> bool {
     PRESSURE.load(Ordering::Relaxed)
 }
 
-fn sample() -> Option<bool> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let setting = |name| -> Option<u64> {
-        let path = format!("/proc/sys/vm/{name}");
-        std::fs::read_to_string(path).ok()?.trim().parse().ok()
-    };
-    let threshold = |bytes, ratio_percent| {
-        Some(Threshold {
-            bytes: setting(bytes)?,
-            ratio_percent: setting(ratio_percent)?,
-        })
-    };
-    let background = threshold("dirty_background_bytes", "dirty_background_ratio")?;
-    let hard = threshold("dirty_bytes", "dirty_ratio")?;
-    judge(&meminfo, background, hard)
+fn sample(thresholds: Thresholds) -> Option<bool> {
+    judge(&std::fs::read_to_string("/proc/meminfo").ok()?, thresholds)
 }
 
-/// A threshold of dirty pages: `bytes` if set, else a share of the available memory.
+/// The system's thresholds of dirty pages.
+#[derive(Clone, Copy)]
+struct Thresholds {
+    background: Threshold,
+    hard: Threshold,
+}
+
+impl Thresholds {
+    fn read() -> Option<Thresholds> {
+        let setting = |name| -> Option<u64> {
+            let path = format!("/proc/sys/vm/{name}");
+            std::fs::read_to_string(path).ok()?.trim().parse().ok()
+        };
+        let threshold = |bytes, ratio_percent| {
+            Some(Threshold {
+                bytes: setting(bytes)?,
+                ratio_percent: setting(ratio_percent)?,
+            })
+        };
+        Some(Thresholds {
+            background: threshold("dirty_background_bytes", "dirty_background_ratio")?,
+            hard: threshold("dirty_bytes", "dirty_ratio")?,
+        })
+    }
+}
+
+/// One of them: `bytes` if set, else a share of the available memory.
 #[derive(Clone, Copy)]
 struct Threshold {
     bytes: u64,
@@ -73,7 +92,7 @@ impl Threshold {
     }
 }
 
-fn judge(meminfo: &str, background: Threshold, hard: Threshold) -> Option<bool> {
+fn judge(meminfo: &str, thresholds: Thresholds) -> Option<bool> {
     let kib = |name: &str| -> Option<u64> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim_start_matches(':')
@@ -84,12 +103,11 @@ fn judge(meminfo: &str, background: Threshold, hard: Threshold) -> Option<bool> 
     };
     let waiting = kib("Dirty")? + kib("Writeback")?;
     let available = kib("MemAvailable")?;
-    let background = background.kib(available);
-    // The system halves a background threshold that is not below the hard one.
-    let hard = hard.kib(available);
-    let background = match background < hard {
-        true => background,
-        false => hard / 2,
+    let hard = thresholds.hard.kib(available);
+    let background = match thresholds.background.kib(available) {
+        below if below < hard => below,
+        // As the system does.
+        _ => hard / 2,
     };
     Some(waiting > background + (hard - background) / 4)
 }
@@ -131,13 +149,14 @@ mod tests {
             (ratio(20), ratio(20), false),
             (ratio(20), ratio(17), true),
         ] {
-            assert_eq!(judge(MEMINFO, background, hard), Some(expected));
+            let thresholds = Thresholds { background, hard };
+            assert_eq!(judge(MEMINFO, thresholds), Some(expected));
+            assert_eq!(judge("nothing", thresholds), None);
         }
-        assert_eq!(judge("nothing", ratio(10), ratio(20)), None);
     }
 
     #[test]
     fn this_machine_can_be_sampled() {
-        assert!(sample().is_some());
+        assert!(Thresholds::read().and_then(sample).is_some());
     }
 }
