@@ -218,8 +218,8 @@ impl Start {
 /// where many come at once only few of their buffers are under way. Appends wait for the end of the round,
 /// or until they are worth a write of their own.
 ///
-/// A few and not one, because the kernel's code and the broker's displace each other in the instruction
-/// cache. Sixteen together ([`limits::TOGETHER_EVENTS_MAX`]) against one by one, in turn: fetches of 64 KiB
+/// A few and not one: presumably the kernel's code and the broker's displace each other in the instruction
+/// cache (nothing here counts its misses; the broker's own part ran at one instruction a cycle). Sixteen together ([`limits::TOGETHER_EVENTS_MAX`]) against one by one, in turn: fetches of 64 KiB
 /// hot by 16 consumers 0.83 of the processor time (0.63 to 0.99, 15 rounds) and 1.23 times as many, of 256 KiB
 /// 0.94 (0.80 to 1.11), produces of 1 KiB by 64 connections 0.945 (the median of 60). Large sets gain nothing,
 /// and want their buffers to be few: how many are together depends on what they bring
