@@ -54,6 +54,10 @@ pub const UNADMITTED_BYTES_MAX: usize = 16 * 1024;
 /// neighbours.
 pub const RECEIVES_PER_TURN: u32 = 4;
 
+/// Sockets that a shard asks by itself while it looks around for work: where more are active, what they
+/// share on the ring costs less.
+pub const LOOKOUT_SOCKETS_MAX: usize = 8;
+
 /// Events that are looked at before what they ask for is submitted, at most: so many receives in a row
 /// have the kernel's code in the cache, and so few that their buffers stay in the L2 cache.
 pub const TOGETHER_EVENTS_MAX: usize = 16;

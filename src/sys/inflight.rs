@@ -1,7 +1,8 @@
 //! What is on the ring: the owner of every descriptor, buffer and vector the kernel may still touch.
 
+use super::lookout::Watched;
 use super::waker::Waker;
-use crate::io::{File, FileRange, Interest, Pieces, Pipe, Socket, Token};
+use crate::io::{File, FileRange, Pieces, Pipe, Socket, Token};
 use bytes::BytesMut;
 
 /// One operation on the ring.
@@ -9,11 +10,7 @@ pub(super) enum InFlight {
     /// Waits until the listener has a connection.
     Accept { token: Token, listener: Socket },
     /// Waits for a socket.
-    Poll {
-        token: Token,
-        socket: Socket,
-        interest: Interest,
-    },
+    Poll(Watched),
     /// WRITEV of `vectors`, which point into `pieces`.
     Append {
         token: Token,

@@ -6,6 +6,7 @@
 //! | operation | how | why (measured) |
 //! |---|---|---|
 //! | `Accept`, `Poll` | POLL_ADD on the ring | one wait for everything a shard waits for |
+//! | `Poll` by a shard that looks around | poll(2) without waiting: [`lookout`] | few connections have nothing to share a round on the ring with |
 //! | `Receive`, `Send`, `SendFile`, `Shutdown` | direct system call | the buffer footprint decides, not the call |
 //! | `Append` | one WRITEV on the ring, or one pwritev: [`append`] | ext4 punts ring writes to a worker, XFS does not |
 //! | `Read` | preadv2(RWF_NOWAIT) if expected hot, READ with IOSQE_ASYNC else | 2 us instead of milliseconds on the shard |
@@ -28,6 +29,7 @@ mod error;
 mod files;
 mod inflight;
 mod kernel;
+mod lookout;
 mod pipes;
 mod pressure;
 mod random;
