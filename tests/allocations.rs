@@ -58,7 +58,7 @@ fn a_steady_produce_and_fetch() {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let mut machine = Machine::start(parent, 1, &[]);
     let socket = machine.connect();
-    requests::created(&machine.ask(socket, &requests::create_topic("t", 1)));
+    requests::created(&machine.ask(socket, &requests::create_topic("t", 1, &[])));
     let produce = requests::produce("t", 0, &requests::batch(1, 1000));
     requests::assert_produced(&machine.ask(socket, &produce));
     let produced = per_request(&mut machine, socket, &produce);

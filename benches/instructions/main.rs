@@ -22,6 +22,10 @@ const TIMES: usize = 200;
 const WARM_UP: usize = 500;
 
 const TOPIC: &str = "bench";
+/// Of a log that has many: more than those whose places are known.
+const BATCHES: i64 = 10_000;
+/// A segment for each of them: it is older than that when the next one comes.
+const ROLLS: &[(&str, &str)] = &[("segment.ms", "1")];
 
 type Bench = (&'static str, fn());
 
@@ -35,6 +39,13 @@ const BENCHES: &[Bench] = &[
     ("fetch-64k", || fetch(1, 64 << 10)),
     ("fetch-4k", || fetch(1, 4 << 10)),
     ("fetch-64k-16-shards", || fetch(16, 64 << 10)),
+    ("fetch-4k-old", || fetch_of_many(&[], |_| 0)),
+    ("fetch-4k-first-of-10000-segments", || {
+        fetch_of_many(ROLLS, |_| 0)
+    }),
+    ("fetch-4k-last-of-10000-segments", || {
+        fetch_of_many(ROLLS, |batches| batches - 1)
+    }),
     ("batch-check-1k", || check(1, 1000)),
     ("batch-check-100-records", || check(100, 100)),
     ("batch-crc-64k", || crc(64 << 10)),
@@ -69,13 +80,13 @@ fn bench(mut work: impl FnMut()) {
     counted(&mut work);
 }
 
-fn machine(shards: u16, connections: usize) -> (Machine, Vec<i32>, i32) {
+fn machine(shards: u16, connections: usize, config: &[(&str, &str)]) -> (Machine, Vec<i32>, i32) {
     let parent = std::env::temp_dir();
     let mut machine = Machine::start(&parent, shards, &[]);
     let sockets: Vec<i32> = (0..connections).map(|_| machine.connect()).collect();
     let answer = machine.ask(
         sockets[0],
-        &requests::create_topic(TOPIC, i32::from(shards)),
+        &requests::create_topic(TOPIC, i32::from(shards), config),
     );
     let topic = requests::created(&answer);
     // The partition that lies on the shard of the first connection.
@@ -85,7 +96,7 @@ fn machine(shards: u16, connections: usize) -> (Machine, Vec<i32>, i32) {
 
 /// One request of each connection, all of them at once.
 fn produce(shards: u16, connections: usize, records: usize, value_bytes: usize) {
-    let (mut machine, sockets, partition) = machine(shards, connections);
+    let (mut machine, sockets, partition) = machine(shards, connections, &[]);
     let request = requests::produce(TOPIC, partition, &requests::batch(records, value_bytes));
     requests::assert_produced(&machine.ask(sockets[0], &request));
     bench(|| {
@@ -97,13 +108,30 @@ fn produce(shards: u16, connections: usize, records: usize, value_bytes: usize) 
 }
 
 fn fetch(shards: u16, bytes: i32) {
-    let (mut machine, sockets, partition) = machine(shards, 1);
+    let (mut machine, sockets, partition) = machine(shards, 1, &[]);
     let set = requests::produce(TOPIC, partition, &requests::batch(1, bytes as usize - 100));
     (0..4).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
-    let request = requests::fetch(TOPIC, partition, 2, bytes);
-    requests::assert_fetched(&machine.ask(sockets[0], &request));
+    fetch_again(machine, sockets[0], partition, 2, bytes);
+}
+
+/// A fetch of a log of many batches of 4 KiB, at the offset that `which` makes of their number.
+fn fetch_of_many(config: &[(&str, &str)], which: fn(i64) -> i64) {
+    const BYTES: i32 = 4 << 10;
+    let (mut machine, sockets, partition) = machine(1, 1, config);
+    for at in 0..BATCHES {
+        let timestamp = Timestamp(1_700_000_000_000 + at * 10);
+        let batch = requests::batch_at(timestamp, 1, BYTES as usize - 100);
+        let set = requests::produce(TOPIC, partition, &batch);
+        requests::assert_produced(&machine.ask(sockets[0], &set));
+    }
+    fetch_again(machine, sockets[0], partition, which(BATCHES), BYTES);
+}
+
+fn fetch_again(mut machine: Machine, socket: i32, partition: i32, offset: i64, bytes: i32) {
+    let request = requests::fetch(TOPIC, partition, offset, bytes);
+    requests::assert_fetched(&machine.ask(socket, &request));
     bench(|| {
-        machine.send(sockets[0], &request);
+        machine.send(socket, &request);
         machine.run();
     });
 }

@@ -3,9 +3,9 @@
 use millstream::batch::Builder;
 use millstream::types::{LeaderEpoch, Offset, Timestamp, Uuid};
 use millstream::wire::{
-    Body, CreateTopic, CreateTopicsRequest, CreateTopicsResponse, ErrorCode, FetchPartition,
-    FetchRequest, FetchResponse, FetchTopic, ProducePartition, ProduceRequest, ProduceResponse,
-    ProduceTopic, Reader, Records, decode_response_header, encode_request,
+    Body, CreateTopic, CreateTopicConfig, CreateTopicsRequest, CreateTopicsResponse, ErrorCode,
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ProducePartition, ProduceRequest,
+    ProduceResponse, ProduceTopic, Reader, Records, decode_response_header, encode_request,
 };
 
 /// Newest versions that every client of today speaks: by name, and not with topic ids.
@@ -15,12 +15,17 @@ const CREATE_TOPICS: i16 = 7;
 
 /// A batch of so many records, each with a value of so many bytes.
 pub fn batch(records: usize, value_bytes: usize) -> Vec<u8> {
+    batch_at(Timestamp(1_700_000_001_000), records, value_bytes)
+}
+
+/// The same, of that time.
+pub fn batch_at(timestamp: Timestamp, records: usize, value_bytes: usize) -> Vec<u8> {
     let mut builder = Builder::new(Offset(0), LeaderEpoch::UNKNOWN);
     let value: Vec<u8> = (0..value_bytes)
         .map(|at| (at * 31 + at / 251) as u8)
         .collect();
     for _ in 0..records {
-        builder.push(Timestamp(1_700_000_001_000), None, Some(&value), &[]);
+        builder.push(timestamp, None, Some(&value), &[]);
     }
     builder.finish()
 }
@@ -69,13 +74,19 @@ pub fn fetch(topic: &str, partition: i32, offset: i64, bytes_max: i32) -> Vec<u8
     frame(FETCH, &request)
 }
 
-/// A CreateTopics request for one topic.
-pub fn create_topic(topic: &str, partitions: i32) -> Vec<u8> {
+/// A CreateTopics request for one topic, with that configuration.
+pub fn create_topic(topic: &str, partitions: i32, config: &[(&str, &str)]) -> Vec<u8> {
+    let configs = config.iter().map(|(name, value)| CreateTopicConfig {
+        name: (*name).into(),
+        value: Some((*value).into()),
+        ..Default::default()
+    });
     let request = CreateTopicsRequest {
         topics: vec![CreateTopic {
             name: topic.into(),
             num_partitions: partitions,
             replication_factor: 1,
+            configs: configs.collect(),
             ..Default::default()
         }],
         ..Default::default()
