@@ -30,6 +30,8 @@ pub struct Case {
     pub fill: Option<Fill>,
     /// Partitions that are there and do nothing.
     pub idle_partitions: i32,
+    /// What the broker does of late for the records that are there is over when the load begins.
+    pub is_settled: bool,
     /// The log is not in the page cache when the load begins.
     pub is_cold: bool,
     /// The server is stopped for a while in the middle of the measuring.
@@ -99,6 +101,7 @@ impl Case {
             topic: Vec::new(),
             fill: None,
             idle_partitions: 0,
+            is_settled: false,
             is_cold: false,
             stall: None,
             peer_rounds: usize::MAX,

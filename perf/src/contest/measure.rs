@@ -27,6 +27,12 @@ const UNACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const SHARE_SECONDS: f64 = 2.0;
 /// How long a virtual machine compiles before it is measured for the first time.
 const COMPILE_SECONDS: f64 = 8.0;
+/// A broker rests that has used less than this share of a core in each look for so long.
+const RESTS_BELOW: f64 = 0.005;
+const RESTED: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Ten thousand segments on a slow disk take minutes.
+const SETTLED_WITHIN: Duration = Duration::from_secs(900);
 
 /// Where and with what everything runs.
 pub struct Setup {
@@ -252,6 +258,9 @@ fn on_broker(
     if let Some(it) = case.fill {
         fill(&mut admin, it, load.partitions)?;
     }
+    if let (true, Some(pid)) = (case.is_settled, running.id()) {
+        settle(pid)?;
+    }
     let mut load = load.clone();
     if let Work::ShareOfMost { share, .. } = case.work {
         load = at_share(setup, &load, running, share)?;
@@ -343,6 +352,27 @@ fn fill(admin: &mut Admin, fill: Fill, partitions: i32) -> Result<()> {
     Ok(())
 }
 
+/// Waits until a broker no longer works on what it was given before: closed segments that are synced.
+fn settle(pid: u32) -> Result<()> {
+    let began = Instant::now();
+    let mut rested = Duration::ZERO;
+    let mut before = Usage::of(pid)?;
+    while rested < RESTED {
+        if began.elapsed() > SETTLED_WITHIN {
+            return Err(Error::other("the broker does not come to rest"));
+        }
+        std::thread::sleep(LOOK_EVERY);
+        let now = Usage::of(pid)?;
+        let share = now.since(before).cpu_s / LOOK_EVERY.as_secs_f64();
+        rested = match share < RESTS_BELOW {
+            true => rested + LOOK_EVERY,
+            false => Duration::ZERO,
+        };
+        before = now;
+    }
+    Ok(())
+}
+
 /// The same load, open, at this share of what it reaches closed.
 fn at_share(setup: &Setup, load: &Load, running: &Running, share: f64) -> Result<Load> {
     let mut closed = Load {
@@ -389,6 +419,7 @@ fn under_load(
         pid,
         stall: case.stall,
         seen: Vec::new(),
+        stolen_s: 0.0,
         failed: None,
     };
     let probe: Option<&mut dyn Probe> = Some(&mut watch);
@@ -401,9 +432,12 @@ fn under_load(
     if let Some(error) = watch.failed {
         return Err(error);
     }
+    let mut numbers = numbers(case, &outcome, &watch.seen);
+    let stolen_ms = watch.stolen_s * 1e3;
+    numbers.insert(Quantity::StolenMsPerS, stolen_ms / outcome.seconds);
     Ok(Measured {
         round: 0,
-        numbers: numbers(case, &outcome, &watch.seen),
+        numbers,
         outcome: Some(outcome),
         usage: watch.seen,
     })
@@ -414,11 +448,18 @@ struct Watch {
     pid: Option<u32>,
     stall: Option<Stall>,
     seen: Vec<Usage>,
+    /// What the host took: at first as of the beginning, then what it was in between.
+    stolen_s: f64,
     failed: Option<Error>,
 }
 
 impl Probe for Watch {
     fn look(&mut self, mark: Mark) {
+        match (mark, system::stolen_s()) {
+            (Mark::Second, _) => {}
+            (_, Ok(stolen_s)) => self.stolen_s = stolen_s - self.stolen_s,
+            (_, Err(error)) => self.failed = Some(error),
+        }
         let Some(pid) = self.pid else {
             return;
         };

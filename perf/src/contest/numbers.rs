@@ -51,6 +51,9 @@ pub enum Quantity {
     AnonymousMb,
     /// Share of the time in which the client's busiest thread had work.
     ClientBusy,
+    /// Time in which the host had other work while a processor of this machine had some, of all processors
+    /// together, ms/s.
+    StolenMsPerS,
     /// Bytes that readers drained beside the load, 10^9.
     DrainedGigabytes,
     /// Records that tail consumers did not get in time.

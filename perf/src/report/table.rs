@@ -100,7 +100,7 @@ pub fn with_spread(spread: Option<Spread>) -> String {
 }
 
 /// Columns: heading, quantity. Those that no system has are left out.
-const COLUMNS: [(&str, Quantity); 20] = [
+const COLUMNS: [(&str, Quantity); 21] = [
     ("req/s", Quantity::RequestsPerS),
     ("GB/s", Quantity::GigabytesPerS),
     ("CPU us/req", Quantity::CpuUsPerRequest),
@@ -119,6 +119,7 @@ const COLUMNS: [(&str, Quantity); 20] = [
     ("switches/req", Quantity::SwitchesPerRequest),
     ("RSS MB", Quantity::ResidentMb),
     ("client busy", Quantity::ClientBusy),
+    ("stolen ms/s", Quantity::StolenMsPerS),
     ("unanswered", Quantity::Unanswered),
     ("not tailed", Quantity::NotTailed),
 ];
@@ -132,7 +133,11 @@ const IN_PASSING: [Quantity; 6] = [
     Quantity::ServiceP999Us,
 ];
 /// Columns that are shown only where they are not all zero.
-const TROUBLES: [Quantity; 2] = [Quantity::Unanswered, Quantity::NotTailed];
+const TROUBLES: [Quantity; 3] = [
+    Quantity::StolenMsPerS,
+    Quantity::Unanswered,
+    Quantity::NotTailed,
+];
 
 /// What is compared between two systems.
 const RATIOS: [(&str, Quantity); 5] = [

@@ -62,6 +62,17 @@ impl Switches {
     }
 }
 
+/// Time that the host kept from the processors of this machine since it started, all of them together, s;
+/// `steal` of proc_stat(5), counted in ticks of 10 ms.
+pub fn stolen_s() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    // cpu user nice system idle iowait irq softirq steal ...
+    let all = text.lines().next().unwrap_or_default();
+    let ticks = all.split_whitespace().nth(8);
+    let ticks: f64 = ticks.and_then(|it| it.parse().ok()).unwrap_or(0.0);
+    Ok(ticks / 100.0)
+}
+
 fn number(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let word = line.and_then(|rest| rest.split_whitespace().next());
