@@ -54,8 +54,8 @@ pub const UNADMITTED_BYTES_MAX: usize = 16 * 1024;
 /// neighbours.
 pub const RECEIVES_PER_TURN: u32 = 4;
 
-/// Sockets that a shard asks by itself while it looks around for work: where more are active, what they
-/// share on the ring costs less.
+/// Sockets that a shard asks by itself while it looks around for work, and does not leave to the ring. From as
+/// many active connections on it does not look around, unless they leave it much time.
 pub const LOOKOUT_SOCKETS_MAX: usize = 8;
 
 /// Events that are looked at before what they ask for is submitted, at most: so many receives in a row

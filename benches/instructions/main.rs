@@ -22,7 +22,7 @@ const TIMES: usize = 200;
 const WARM_UP: usize = 500;
 
 const TOPIC: &str = "bench";
-/// Of a log that has many: more than those whose places are known.
+/// Of a log that has many: more than those whose places are known (`limits::RECENT_BATCHES`).
 const BATCHES: i64 = 10_000;
 /// A segment for each of them: it is older than that when the next one comes.
 const ROLLS: &[(&str, &str)] = &[("segment.ms", "1")];
@@ -39,12 +39,14 @@ const BENCHES: &[Bench] = &[
     ("fetch-64k", || fetch(1, 64 << 10)),
     ("fetch-4k", || fetch(1, 4 << 10)),
     ("fetch-64k-16-shards", || fetch(16, 64 << 10)),
-    ("fetch-4k-old", || fetch_of_many(&[], |_| 0)),
+    ("fetch-4k-first-of-10000-batches", || {
+        fetch_of_many(&[], 1, |_| 0)
+    }),
     ("fetch-4k-first-of-10000-segments", || {
-        fetch_of_many(ROLLS, |_| 0)
+        fetch_of_many(ROLLS, BATCHES, |_| 0)
     }),
     ("fetch-4k-last-of-10000-segments", || {
-        fetch_of_many(ROLLS, |batches| batches - 1)
+        fetch_of_many(ROLLS, BATCHES, |batches| batches - 1)
     }),
     ("batch-check-1k", || check(1, 1000)),
     ("batch-check-100-records", || check(100, 100)),
@@ -114,8 +116,8 @@ fn fetch(shards: u16, bytes: i32) {
     fetch_again(machine, sockets[0], partition, 2, bytes);
 }
 
-/// A fetch of a log of many batches of 4 KiB, at the offset that `which` makes of their number.
-fn fetch_of_many(config: &[(&str, &str)], which: fn(i64) -> i64) {
+/// A fetch of a log of many batches of 4 KiB in so many segments, at the offset that `which` makes of their number.
+fn fetch_of_many(config: &[(&str, &str)], segments: i64, which: fn(i64) -> i64) {
     const BYTES: i32 = 4 << 10;
     let (mut machine, sockets, partition) = machine(1, 1, config);
     for at in 0..BATCHES {
@@ -124,6 +126,7 @@ fn fetch_of_many(config: &[(&str, &str)], which: fn(i64) -> i64) {
         let set = requests::produce(TOPIC, partition, &batch);
         requests::assert_produced(&machine.ask(sockets[0], &set));
     }
+    assert_eq!(machine.segments(TOPIC, partition), segments as usize);
     fetch_again(machine, sockets[0], partition, which(BATCHES), BYTES);
 }
 

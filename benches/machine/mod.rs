@@ -160,6 +160,17 @@ impl Machine {
         local.expect("consecutive partitions lie on different shards")
     }
 
+    /// How many segments a partition's log has.
+    #[allow(dead_code)] // not every user of the machine has logs of many
+    pub fn segments(&self, topic: &str, partition: i32) -> usize {
+        let log = self.directory.join(format!("{topic}-{partition}"));
+        let entries = std::fs::read_dir(log).expect("it is there").flatten();
+        let names = entries.map(|entry| entry.file_name());
+        names
+            .filter(|name| name.as_encoded_bytes().ends_with(b".log"))
+            .count()
+    }
+
     /// Runs until nobody has anything to do: round after round, as the event loop does.
     pub fn run(&mut self) {
         while self.round() {}

@@ -79,7 +79,6 @@ pub fn create_topic(topic: &str, partitions: i32, config: &[(&str, &str)]) -> Ve
     let configs = config.iter().map(|(name, value)| CreateTopicConfig {
         name: (*name).into(),
         value: Some((*value).into()),
-        ..Default::default()
     });
     let request = CreateTopicsRequest {
         topics: vec![CreateTopic {

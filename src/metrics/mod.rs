@@ -18,7 +18,7 @@
 //! ```text
 //!             without    with     more
 //! produce-1k   14,446  14,590    0.99 %
-//! fetch-4k     18,034  18,160    0.70 %
+//! fetch-4k     13,897  14,023    0.91 %
 //! ```
 //!
 //! The aim is 1 % of a produce. A write by the ring reads the clock twice more, which is not in these figures.

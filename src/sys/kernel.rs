@@ -1,13 +1,12 @@
 //! One shard's kernel: takes operations, performs them, gives completions back.
 //!
 //! What never waits is done by a direct call inside [`Kernel::submit`]; its completion lies in
-//! `ready` until the next [`Kernel::take_done`] or [`Kernel::poll`]. What may wait goes onto the ring,
-//! and the ring is entered once per `poll`: to submit what gathered, to run the completions the kernel has deferred
+//! `ready` until the next [`Kernel::take_done`] or [`Kernel::poll`]. What may wait goes onto the ring, but for
+//! a few sockets while the shard looks around ([`super::lookout`]), and the ring is entered once per `poll`: to submit what gathered, to run the completions the kernel has deferred
 //! (DEFER_TASKRUN completes nothing unless entered with GETEVENTS; TASKRUN_FLAG says when that is
-//! worth it, so that a `poll` without news costs no system call), and to sleep.
+//! worth it, so that a `poll` without news costs no system call on its account), and to sleep.
 //!
-//! While a shard looks around before it sleeps, a few sockets are asked directly ([`super::lookout`]), and only then
-//! watched by the ring. Sockets are polled once for each time that a connection waits. Polled once for all (multishot), a bare echo
+//! Sockets are polled once for each time that a connection waits. Polled once for all (multishot), a bare echo
 //! took 0.98 of the processor time with 64 connections and 0.94 with one (120 rounds of 0.2 s in turn): too little
 //! for a second life of a descriptor beside its socket's.
 
@@ -16,7 +15,7 @@ use super::clock::{monotonic_ns, monotonic_us};
 use super::crowd::Crowd;
 use super::error::{KernelError, kernel_release};
 use super::inflight::{InFlight, Slab};
-use super::lookout::{Lookout, Watched, events};
+use super::lookout::{Lookout, Watched};
 use super::pipes::{self, Pipes};
 use super::residency::is_resident;
 use super::retry::retry;
@@ -31,6 +30,7 @@ use bytes::BytesMut;
 use crossbeam_channel::{Receiver, unbounded};
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
+use rustix::event::PollFlags;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -90,6 +90,8 @@ pub struct Kernel<T: Task> {
     lookout: Lookout,
     /// It looked around when it last found nothing to do, and most likely will again.
     looks_around: bool,
+    /// Rounds since then, each of which brought something.
+    rounds_at_work: u32,
     buffers: socket::Buffers,
     page_bytes: u64,
     ring_messages: bool,
@@ -102,6 +104,8 @@ pub struct Kernel<T: Task> {
 const MESSAGE: u64 = u64::MAX;
 /// How long a kernel at its end waits for what is on the ring.
 const FAREWELL: Timespec = Timespec::new().sec(1);
+/// A shard that has had something to do in so many rounds in a row does not look around.
+const BUSY_ROUNDS: u32 = 64;
 /// Vectors kept for reuse: no shard has many more appends at once, and each is 16 KiB at most.
 const SPARE_VECTORS_MAX: usize = 64;
 
@@ -152,6 +156,7 @@ impl<T: Task> Kernel<T> {
             crowd: Crowd::default(),
             lookout: Lookout::default(),
             looks_around: config.spin_us > 0,
+            rounds_at_work: 0,
             buffers: socket::Buffers {
                 send_bytes: config.send_buffer_bytes,
                 receive_bytes: config.receive_buffer_bytes,
@@ -256,7 +261,14 @@ impl<T: Task> Kernel<T> {
         completions: &mut Vec<Completion<T::Outcome>>,
     ) {
         let before = completions.len();
-        if !self.gather(completions) && !more_work() {
+        if self.gather(completions) || more_work() {
+            self.rounds_at_work = self.rounds_at_work.saturating_add(1);
+            if self.rounds_at_work == BUSY_ROUNDS {
+                self.looks_around = false;
+                self.leave_to_ring();
+            }
+        } else {
+            self.rounds_at_work = 0;
             let from_us = monotonic_us();
             let until_us = self.wait(from_us, deadline_us, more_work, completions);
             self.crowd.waited(until_us - from_us);
@@ -287,10 +299,8 @@ impl<T: Task> Kernel<T> {
             if now_us < from_us + spin_us {
                 std::hint::spin_loop();
             } else {
+                self.leave_to_ring();
                 self.waker.lie_down();
-                while let Some(watched) = self.lookout.give_up() {
-                    self.watch_by_ring(watched);
-                }
                 if more_work() || !self.results.is_empty() || !self.ready.is_empty() {
                     self.waker.get_up();
                     self.gather(completions);
@@ -348,12 +358,18 @@ impl<T: Task> Kernel<T> {
         self.in_flight.len() + self.lookout.len()
     }
 
+    /// Of those, sockets that are asked directly.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> usize {
+        self.lookout.len()
+    }
+
     // -- performing
 
     fn accept(&mut self, token: Token, listener: Socket) {
         match socket::accept(listener.number(), self.buffers) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let entry = poll_entry(&listener, libc::POLLIN);
+                let entry = poll_entry(&listener, PollFlags::IN);
                 let number = self.in_flight.insert(InFlight::Accept { token, listener });
                 self.push(entry, number);
             }
@@ -362,15 +378,24 @@ impl<T: Task> Kernel<T> {
     }
 
     fn watch(&mut self, watched: Watched) {
-        if !self.looks_around {
+        let by_ring = match self.looks_around {
+            true => self.lookout.take(watched),
+            false => Some(watched),
+        };
+        if let Some(watched) = by_ring {
             self.watch_by_ring(watched);
-        } else if let Err(watched) = self.lookout.take(watched) {
+        }
+    }
+
+    /// The ring watches what has been asked directly.
+    fn leave_to_ring(&mut self) {
+        while let Some(watched) = self.lookout.give_up() {
             self.watch_by_ring(watched);
         }
     }
 
     fn watch_by_ring(&mut self, watched: Watched) {
-        let entry = poll_entry(&watched.socket, events(watched.interest));
+        let entry = poll_entry(&watched.socket, watched.events());
         let number = self.in_flight.insert(InFlight::Poll(watched));
         self.push(entry, number);
     }
@@ -757,8 +782,8 @@ fn ring_writes(file: &File) -> RingWrites {
     writes
 }
 
-fn poll_entry(socket: &Socket, events: libc::c_short) -> squeue::Entry {
-    opcode::PollAdd::new(Fd(socket.number()), events as u32).build()
+fn poll_entry(socket: &Socket, events: PollFlags) -> squeue::Entry {
+    opcode::PollAdd::new(Fd(socket.number()), u32::from(events.bits())).build()
 }
 
 /// preadv2(2) with RWF_NOWAIT: what of the range is in the page cache.

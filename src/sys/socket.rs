@@ -247,7 +247,7 @@ pub(super) fn send(socket: RawFd, parts: &[Bytes], more: bool) -> Result<usize> 
 }
 
 /// The socket as rustix takes it.
-fn borrowed<'a>(socket: RawFd) -> BorrowedFd<'a> {
+pub(super) fn borrowed<'a>(socket: RawFd) -> BorrowedFd<'a> {
     // SAFETY: whoever asks holds a handle that keeps the descriptor open.
     unsafe { BorrowedFd::borrow_raw(socket) }
 }

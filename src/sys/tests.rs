@@ -852,6 +852,70 @@ fn a_deadline_ends_the_sleep_and_not_before() {
     }
 }
 
+fn readable(socket: &Socket) -> Operation<Work> {
+    Operation::Poll {
+        socket: socket.clone(),
+        interest: Interest::Readable,
+    }
+}
+
+#[test]
+fn a_shard_that_looks_around_asks_sockets_itself_until_it_lies_down() {
+    let mut machine = Machine::new();
+    let (socket, mut peer) = machine.connection();
+    for _ in 0..3 {
+        machine.kernel.submit(T, readable(&socket));
+        assert_eq!(machine.kernel.asked(), 1);
+        peer.write_all(b"x").unwrap();
+        assert!(matches!(machine.next().outcome, Outcome::Ready(_)));
+        assert_eq!(machine.kernel.asked(), 0);
+        machine.receive(&socket, &[16]).1.unwrap();
+    }
+    machine.kernel.submit(T, readable(&socket));
+    assert!(machine.is_quiet());
+    assert_eq!(machine.kernel.asked(), 0, "the ring watches it");
+    peer.write_all(b"x").unwrap();
+    assert!(matches!(machine.next().outcome, Outcome::Ready(_)));
+}
+
+#[test]
+fn a_shard_that_does_not_look_around_leaves_sockets_to_the_ring() {
+    let mut machine = Machine::with(KernelConfig {
+        spin_us: 0,
+        ..KernelConfig::default()
+    });
+    let (socket, _peer) = machine.connection();
+    machine.kernel.submit(T, readable(&socket));
+    assert_eq!(machine.kernel.asked(), 0);
+}
+
+#[test]
+fn a_shard_that_always_has_something_to_do_leaves_sockets_to_the_ring() {
+    let mut machine = Machine::new();
+    let (socket, mut peer) = machine.connection();
+    machine.kernel.submit(T, readable(&socket));
+    assert_eq!(machine.kernel.asked(), 1);
+    let mut rounds = 0;
+    while machine.kernel.asked() > 0 {
+        rounds += 1;
+        assert!(rounds < 1_000, "it goes on asking");
+        machine
+            .kernel
+            .poll(None, &mut || true, &mut machine.completions);
+    }
+    machine.kernel.submit(T, readable(&socket));
+    assert_eq!(machine.kernel.asked(), 0);
+    peer.write_all(b"x").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(machine.next().outcome, Outcome::Ready(_)));
+    }
+    // It has waited since.
+    machine.receive(&socket, &[16]).1.unwrap();
+    assert!(machine.is_quiet());
+    machine.kernel.submit(T, readable(&socket));
+    assert_eq!(machine.kernel.asked(), 1);
+}
+
 #[test]
 fn poll_does_not_sleep_on_completions_or_mail() {
     let mut machine = Machine::new();

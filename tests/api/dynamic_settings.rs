@@ -895,7 +895,9 @@ fn what_compaction_may_take() {
     // How many keys the first pass over 300 of them takes; slow enough to be seen.
     stage.set(("", RATE), "400000");
     let first_pass = |stage: &mut Stage<'_>, name: &str| {
-        let topic = broker.topic_with(name, 1, &[SMALL_SEGMENTS]);
+        // What is not durable when a pass begins is left to the next one.
+        let durable = [SMALL_SEGMENTS, ("flush.messages", "1")];
+        let topic = broker.topic_with(name, 1, &durable);
         for at in 0..300 {
             let batch = keyed(&format!("{at:03}"), false);
             stage.client.append(&topic, 0, batch);

@@ -30,7 +30,8 @@ pub struct Case {
     pub fill: Option<Fill>,
     /// Partitions that are there and do nothing.
     pub idle_partitions: i32,
-    /// What the broker does of late for the records that are there is over when the load begins.
+    /// What the broker still does for the records that are there, after it has taken them, is over when the load
+    /// begins.
     pub is_settled: bool,
     /// The log is not in the page cache when the load begins.
     pub is_cold: bool,

@@ -27,7 +27,8 @@ const UNACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const SHARE_SECONDS: f64 = 2.0;
 /// How long a virtual machine compiles before it is measured for the first time.
 const COMPILE_SECONDS: f64 = 8.0;
-/// A broker rests that has used less than this share of a core in each look for so long.
+/// A broker rests that has used less than this share of a core, and has not waited for the disk, in each
+/// look for so long.
 const RESTS_BELOW: f64 = 0.005;
 const RESTED: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -364,7 +365,7 @@ fn settle(pid: u32) -> Result<()> {
         std::thread::sleep(LOOK_EVERY);
         let now = Usage::of(pid)?;
         let share = now.since(before).cpu_s / LOOK_EVERY.as_secs_f64();
-        rested = match share < RESTS_BELOW {
+        rested = match share < RESTS_BELOW && !system::waits_for_disk(pid)? {
             true => rested + LOOK_EVERY,
             false => Duration::ZERO,
         };
@@ -432,12 +433,9 @@ fn under_load(
     if let Some(error) = watch.failed {
         return Err(error);
     }
-    let mut numbers = numbers(case, &outcome, &watch.seen);
-    let stolen_ms = watch.stolen_s * 1e3;
-    numbers.insert(Quantity::StolenMsPerS, stolen_ms / outcome.seconds);
     Ok(Measured {
         round: 0,
-        numbers,
+        numbers: numbers(case, &outcome, &watch.seen, watch.stolen_s),
         outcome: Some(outcome),
         usage: watch.seen,
     })
@@ -455,10 +453,11 @@ struct Watch {
 
 impl Probe for Watch {
     fn look(&mut self, mark: Mark) {
-        match (mark, system::stolen_s()) {
-            (Mark::Second, _) => {}
-            (_, Ok(stolen_s)) => self.stolen_s = stolen_s - self.stolen_s,
-            (_, Err(error)) => self.failed = Some(error),
+        if mark != Mark::Second {
+            match system::stolen_s() {
+                Ok(stolen_s) => self.stolen_s = stolen_s - self.stolen_s,
+                Err(error) => self.failed = Some(error),
+            }
         }
         let Some(pid) = self.pid else {
             return;
@@ -485,7 +484,7 @@ impl Probe for Watch {
     }
 }
 
-fn numbers(case: &Case, outcome: &Outcome, seen: &[Usage]) -> Numbers {
+fn numbers(case: &Case, outcome: &Outcome, seen: &[Usage], stolen_s: f64) -> Numbers {
     let mut numbers = Numbers::new();
     let sums = outcome.figures.sums();
     let (requests, bytes, timed, service) = match case.is_reading() {
@@ -563,6 +562,7 @@ fn numbers(case: &Case, outcome: &Outcome, seen: &[Usage]) -> Numbers {
         numbers.insert(Quantity::AnonymousMb, used.anonymous_bytes as f64 / 1e6);
     }
     numbers.insert(Quantity::ClientBusy, outcome.client_busy);
+    numbers.insert(Quantity::StolenMsPerS, stolen_s * 1e3 / seconds);
     numbers.insert(Quantity::Unanswered, outcome.figures.unanswered as f64);
     numbers.retain(|_, number| number.is_finite());
     numbers

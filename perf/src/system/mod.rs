@@ -11,7 +11,7 @@ pub use kafka::{KAFKA_SETTINGS, Kafka, free_port};
 pub use limit::limit;
 pub use millstream::{Millstream, begin, millstream};
 pub use process::{Process, stall};
-pub use usage::{Switches, Usage, stolen_s};
+pub use usage::{Switches, Usage, stolen_s, waits_for_disk};
 
 use std::net::SocketAddr;
 

@@ -3,7 +3,7 @@
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use serde::Serialize;
-use std::io::Result;
+use std::io::{Error, Result};
 
 /// Counts of a process since it began, and its memory just now.
 #[derive(Clone, Copy, Default, Debug, Serialize)]
@@ -62,15 +62,35 @@ impl Switches {
     }
 }
 
-/// Time that the host kept from the processors of this machine since it started, all of them together, s;
-/// `steal` of proc_stat(5), counted in ticks of 10 ms.
+/// Whether a thread of the process `pid` sleeps and nothing but the disk can wake it; state `D` of
+/// proc_pid_stat(5).
+pub fn waits_for_disk(pid: u32) -> Result<bool> {
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end meanwhile.
+        if let Ok(stat) = std::fs::read_to_string(entry?.path().join("stat")) {
+            // The name before it may have anything in it, brackets too.
+            let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+            if state.is_some_and(|it| it.starts_with('D')) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Time that the host kept from the processors of this machine since it started, all of them together, s.
 pub fn stolen_s() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/stat")?;
+    stolen_ticks(&text)
+        .map(|ticks| ticks as f64 / 100.0)
+        .ok_or_else(|| Error::other("/proc/stat does not tell what was stolen"))
+}
+
+/// `steal` of all processors, in ticks of 10 ms; proc_stat(5).
+fn stolen_ticks(stat: &str) -> Option<u64> {
     // cpu user nice system idle iowait irq softirq steal ...
-    let all = text.lines().next().unwrap_or_default();
-    let ticks = all.split_whitespace().nth(8);
-    let ticks: f64 = ticks.and_then(|it| it.parse().ok()).unwrap_or(0.0);
-    Ok(ticks / 100.0)
+    let all = stat.lines().find(|line| line.starts_with("cpu "))?;
+    all.split_whitespace().nth(8)?.parse().ok()
 }
 
 fn number(status: &str, name: &str) -> u64 {
@@ -96,6 +116,19 @@ mod tests {
             .since(before);
         assert!(used.cpu_s > 0.005, "{used:?} {sum}");
         assert!(used.resident_bytes > 1 << 20 && used.anonymous_bytes > 0);
+    }
+
+    #[test]
+    fn what_was_stolen_is_read_of_all_processors() {
+        let stat = "cpu  1 2 3 4 5 6 7 712 9 10\ncpu0 1 2 3 4 5 6 7 300 9 10\nintr 5\n";
+        assert_eq!(stolen_ticks(stat), Some(712));
+        assert_eq!(stolen_ticks("cpu  1 2 3\n"), None);
+        assert!(stolen_s().expect("every Linux tells") >= 0.0);
+    }
+
+    #[test]
+    fn this_process_does_not_wait_for_the_disk() {
+        assert!(!waits_for_disk(std::process::id()).expect("our own"));
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(super) fn busy_poll(asked: &Asked) -> Result<Vec<Finding>, Unknown> {
     zero(
         asked,
         "/proc/sys/net/core/busy_poll",
-        "It makes poll(2) and select(2) of other programs spin on the shards' cores; the broker waits by io_uring and gains nothing.",
+        "It makes poll(2) and select(2) of other programs spin on the shards' cores; the broker sleeps in io_uring, and shard.spin.us does the waiting.",
     )
 }
 
