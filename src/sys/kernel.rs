@@ -2,8 +2,8 @@
 //!
 //! What never waits is done by a direct call inside [`Kernel::submit`]; its completion lies in
 //! `ready` until the next [`Kernel::take_done`] or [`Kernel::poll`]. What may wait goes onto the ring, but for
-//! a few sockets while the shard looks around ([`super::lookout`]), and the ring is entered once per `poll`: to submit what gathered, to run the completions the kernel has deferred
-//! (DEFER_TASKRUN completes nothing unless entered with GETEVENTS; TASKRUN_FLAG says when that is
+//! a few sockets while the shard looks around ([`super::lookout`]), and the ring is entered once per
+//! `poll`: to submit what gathered, to run the completions the kernel has deferred (DEFER_TASKRUN completes nothing unless entered with GETEVENTS; TASKRUN_FLAG says when that is
 //! worth it, so that a `poll` without news costs no system call on its account), and to sleep.
 //!
 //! Sockets are polled once for each time that a connection waits. Polled once for all (multishot), a bare echo

@@ -124,30 +124,31 @@ impl Lookout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::Closer;
+    use crate::sys::socket::wrap;
     use std::io::Write;
-    use std::os::fd::IntoRawFd;
+    use std::ops::Range;
     use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
-
-    struct Closes;
-
-    impl Closer for Closes {
-        fn close(&self, number: i32) {
-            // SAFETY: the number was ours, and its last holder is gone.
-            unsafe { libc::close(number) };
-        }
-    }
 
     /// A socket that is watched under this number, and its peer.
     fn watched(number: u64, interest: Interest) -> (Watched, UnixStream) {
         let (ours, peer) = UnixStream::pair().expect("descriptors");
         let watched = Watched {
             token: Token::Connection(number),
-            socket: Socket::new(ours.into_raw_fd(), Arc::new(Closes)),
+            socket: wrap(ours.into()),
             interest,
         };
         (watched, peer)
+    }
+
+    /// Has sockets under these numbers watched for something to read; their peers, and who was given back.
+    fn take_all(lookout: &mut Lookout, numbers: Range<u64>) -> (Vec<UnixStream>, Vec<Token>) {
+        let mut given_back = Vec::new();
+        let peers = numbers.map(|number| {
+            let (one, peer) = watched(number, Interest::Readable);
+            given_back.extend(lookout.take(one).map(|it| it.token));
+            peer
+        });
+        (peers.collect(), given_back)
     }
 
     fn ready(lookout: &mut Lookout) -> Vec<u64> {
@@ -162,12 +163,8 @@ mod tests {
     #[test]
     fn those_that_are_ready_are_told_once_and_in_order_and_the_others_stay() {
         let mut lookout = Lookout::default();
-        let mut peers = Vec::new();
-        for number in 0..5 {
-            let (one, peer) = watched(number, Interest::Readable);
-            assert!(lookout.take(one).is_none());
-            peers.push(peer);
-        }
+        let (mut peers, given_back) = take_all(&mut lookout, 0..5);
+        assert!(given_back.is_empty());
         assert!(ready(&mut lookout).is_empty());
         peers[3].write_all(b"x").expect("room");
         peers[1].write_all(b"x").expect("room");
@@ -195,13 +192,7 @@ mod tests {
     #[test]
     fn what_there_is_no_room_for_is_the_one_that_waits_for_the_longest() {
         let mut lookout = Lookout::default();
-        let mut peers = Vec::new();
-        let mut given_back = Vec::new();
-        for number in 0..10 {
-            let (one, peer) = watched(number, Interest::Readable);
-            given_back.extend(lookout.take(one).map(|it| it.token));
-            peers.push(peer);
-        }
+        let (_peers, given_back) = take_all(&mut lookout, 0..10);
         assert_eq!(lookout.len(), limits::LOOKOUT_SOCKETS_MAX);
         assert_eq!(given_back, [0, 1].map(Token::Connection));
     }
@@ -209,13 +200,8 @@ mod tests {
     #[test]
     fn what_stays_silent_goes_while_others_come() {
         let mut lookout = Lookout::default();
-        let mut peers = Vec::new();
-        for number in 0..4 {
-            let (idle, peer) = watched(number, Interest::Readable);
-            assert!(lookout.take(idle).is_none());
-            peers.push(peer);
-        }
-        let mut given_back = Vec::new();
+        let (_peers, mut given_back) = take_all(&mut lookout, 0..4);
+        assert!(given_back.is_empty());
         for number in 100..130 {
             let (busy, mut peer) = watched(number, Interest::Readable);
             given_back.extend(lookout.take(busy).map(|it| it.token));

@@ -76,7 +76,7 @@ impl Closer for SocketCloser {
     }
 }
 
-fn wrap(socket: OwnedFd) -> Socket {
+pub(super) fn wrap(socket: OwnedFd) -> Socket {
     Socket::new(socket.into_raw_fd(), Arc::new(SocketCloser))
 }
 

@@ -51,31 +51,28 @@ impl Switches {
     /// Of the process `pid`.
     pub fn of(pid: u32) -> Result<Switches> {
         let mut switches = 0;
-        for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread may end meanwhile.
-            if let Ok(status) = std::fs::read_to_string(entry?.path().join("status")) {
-                switches += number(&status, "voluntary_ctxt_switches:");
-                switches += number(&status, "nonvoluntary_ctxt_switches:");
-            }
+        for status in statuses(pid)? {
+            switches += number(&status, "voluntary_ctxt_switches:");
+            switches += number(&status, "nonvoluntary_ctxt_switches:");
         }
         Ok(Switches(switches))
     }
 }
 
-/// Whether a thread of the process `pid` sleeps and nothing but the disk can wake it; state `D` of
-/// proc_pid_stat(5).
+/// Whether a thread of the process `pid` sleeps and nothing but the disk can wake it.
 pub fn waits_for_disk(pid: u32) -> Result<bool> {
+    let waits = |status: &String| status.lines().any(|line| line.starts_with("State:\tD"));
+    Ok(statuses(pid)?.iter().any(waits))
+}
+
+/// What proc_pid_status(5) says of each thread of the process `pid`.
+fn statuses(pid: u32) -> Result<Vec<String>> {
+    let mut statuses = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         // A thread may end meanwhile.
-        if let Ok(stat) = std::fs::read_to_string(entry?.path().join("stat")) {
-            // The name before it may have anything in it, brackets too.
-            let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-            if state.is_some_and(|it| it.starts_with('D')) {
-                return Ok(true);
-            }
-        }
+        statuses.extend(std::fs::read_to_string(entry?.path().join("status")));
     }
-    Ok(false)
+    Ok(statuses)
 }
 
 /// Time that the host kept from the processors of this machine since it started, all of them together, s.
