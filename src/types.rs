@@ -164,6 +164,10 @@ impl fmt::Debug for Uuid {
     }
 }
 
+/// Has memory brought into the processor's caches while whoever asks goes on: where it begins, and how many
+/// bytes. A hint, which reads nothing, so any address will do.
+pub type Prefetch = fn(*const (), usize);
+
 /// A partition by its topic's id: the key of everything a shard owns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PartitionId {

@@ -24,6 +24,9 @@ const WARM_UP: usize = 500;
 const TOPIC: &str = "bench";
 /// Of a log that has many: more than those whose places are known (`limits::RECENT_BATCHES`).
 const BATCHES: i64 = 10_000;
+/// Of a broker that has many; no one request may create them all, as in Kafka.
+const TOPICS: usize = 10;
+const PARTITIONS: i32 = 1000;
 /// A segment for each of them: it is older than that when the next one comes.
 const ROLLS: &[(&str, &str)] = &[("segment.ms", "1")];
 
@@ -34,6 +37,7 @@ const BENCHES: &[Bench] = &[
     ("produce-1k-64-connections", || produce(1, 64, 1, 1000)),
     ("produce-1k-4-shards", || produce(4, 1, 1, 1000)),
     ("produce-1k-16-shards", || produce(16, 1, 1, 1000)),
+    ("produce-1k-10000-partitions", produce_to_many),
     ("produce-100-records", || produce(1, 1, 100, 100)),
     ("produce-64k", || produce(1, 1, 64, 1000)),
     ("fetch-64k", || fetch(1, 64 << 10)),
@@ -105,6 +109,30 @@ fn produce(shards: u16, connections: usize, records: usize, value_bytes: usize) 
         sockets
             .iter()
             .for_each(|socket| machine.send(*socket, &request));
+        machine.run();
+    });
+}
+
+/// One connection's requests, each to another of ten thousand partitions than the last two hundred.
+fn produce_to_many() {
+    let parent = std::env::temp_dir();
+    let mut machine = Machine::start(&parent, 1, &[]);
+    let socket = machine.connect();
+    let batch = requests::batch(1, 1000);
+    let mut requests = Vec::new();
+    for topic in (0..TOPICS).map(|at| format!("{TOPIC}-{at}")) {
+        let create = requests::create_topic(&topic, PARTITIONS, &[]);
+        requests::created(&machine.ask(socket, &create));
+        let some = (0..PARTITIONS).step_by(50);
+        requests.extend(some.map(|partition| requests::produce(&topic, partition, &batch)));
+    }
+    // Beyond the beginning of a log, when each few batches need more memory to be noted in.
+    for request in requests.iter().cycle().take(9 * requests.len()) {
+        requests::assert_produced(&machine.ask(socket, request));
+    }
+    let mut turns = requests.iter().cycle();
+    bench(|| {
+        machine.send(socket, turns.next().expect("it cycles"));
         machine.run();
     });
 }

@@ -14,7 +14,7 @@ use millstream::server::{Event, Listening, Progress, Worker, boot};
 use millstream::shard::{Mail, Outbox, owner_of};
 use millstream::store::{Task, TaskOutcome};
 use millstream::sys::Files;
-use millstream::sys::monotonic_ns;
+use millstream::sys::{monotonic_ns, prefetch};
 use millstream::types::{Now, PartitionId, PartitionIndex, ShardId, Timestamp, Uuid};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -100,6 +100,7 @@ impl Machine {
         };
         for shard in 0..shards {
             machine.workers[shard].measure_with(monotonic_ns);
+            machine.workers[shard].prefetch_with(prefetch);
             machine.workers[shard].start(now, &mut machine.outboxes[shard]);
         }
         machine.run();

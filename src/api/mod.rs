@@ -658,7 +658,9 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// The partition of that index, if the topic has it.
 fn partition_of(topic: &Topic, index: i32) -> Result<PartitionId, ErrorCode> {
-    match topic.partitions.contains_key(&PartitionIndex(index)) {
+    // They have no gaps, and their number is known without a walk through them.
+    let has = usize::try_from(index).is_ok_and(|index| index < topic.partitions.len());
+    match has {
         true => Ok(PartitionId {
             topic: topic.id,
             index: PartitionIndex(index),

@@ -12,9 +12,10 @@ use crate::mutation::{Mutation, planted};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// What a log needs to know of its topic's and its broker's configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct LogConfig {
     /// `segment.bytes`: a segment does not grow beyond it.
     pub segment_bytes: u64,
@@ -71,7 +72,8 @@ struct StagedBatch {
 /// One partition's log. See the module's page for the order of calls.
 #[derive(Clone, Debug)]
 pub struct Log {
-    pub(super) config: LogConfig,
+    /// The same for many logs, mostly: one copy stays in the processor's caches, a copy each does not.
+    pub(super) config: Arc<LogConfig>,
     pub(super) sealed: VecDeque<Segment>,
     pub(super) active: Active,
     pub(super) log_start: Offset,
@@ -183,7 +185,8 @@ pub struct Sealed {
 
 impl Log {
     /// A log without records, its first segment at `base`.
-    pub fn empty(config: LogConfig, base: Offset, created: Timestamp) -> Log {
+    pub fn empty(config: impl Into<Arc<LogConfig>>, base: Offset, created: Timestamp) -> Log {
+        let config = config.into();
         let tail = Tail::new(&config, base, created);
         let active = Active {
             tail,
@@ -204,7 +207,7 @@ impl Log {
 
     /// A log from its parts, nothing staged, the high watermark at its end.
     pub(super) fn assemble(
-        config: LogConfig,
+        config: Arc<LogConfig>,
         sealed: VecDeque<Segment>,
         active: Active,
         log_start: Offset,
@@ -284,8 +287,8 @@ impl Log {
     }
 
     /// Puts another configuration into force, for what is staged from now on.
-    pub fn set_config(&mut self, config: LogConfig) {
-        self.config = config;
+    pub fn set_config(&mut self, config: impl Into<Arc<LogConfig>>) {
+        self.config = config.into();
     }
 
     /// All segments, ascending, the active one last.

@@ -17,6 +17,7 @@ use crate::batch::Header;
 use crate::mutation::{Mutation, planted};
 use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::{fmt, io};
 
 /// The largest segment: an index has 31 bits for a position, and so has `segment.bytes`.
@@ -236,7 +237,11 @@ impl std::error::Error for LoadError {}
 ///
 /// # Errors
 /// A file could not be read, or is none of ours. Nothing may be cut or deleted then.
-pub fn load(config: LogConfig, mut files: Files<'_>, now: Timestamp) -> Result<Loaded, LoadError> {
+pub fn load(
+    config: impl Into<Arc<LogConfig>>,
+    mut files: Files<'_>,
+    now: Timestamp,
+) -> Result<Loaded, LoadError> {
     if let Some(huge) = files
         .segments
         .iter()
@@ -254,14 +259,14 @@ pub fn load(config: LogConfig, mut files: Files<'_>, now: Timestamp) -> Result<L
         snapshots: Vec::new(),
         bad_snapshots: Vec::new(),
         scanned: 0,
-        config,
+        config: config.into(),
         files,
     };
     loading.run()
 }
 
 struct Loading<'a> {
-    config: LogConfig,
+    config: Arc<LogConfig>,
     files: Files<'a>,
     now: Timestamp,
     found: Vec<Found>,

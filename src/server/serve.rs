@@ -156,6 +156,7 @@ impl Start {
     fn run(self, mut worker: Worker, tasks: &TaskThreads<Task>) -> Option<String> {
         sys::cpu::pin(self.core);
         worker.measure_with(sys::monotonic_ns);
+        worker.prefetch_with(sys::prefetch);
         let shard = worker.shard();
         let kernel = match Kernel::new(self.kernel, tasks) {
             Ok(kernel) => kernel,

@@ -28,7 +28,7 @@ use crate::shard::{
     Answer, Ask, InspectAsk, Inspected, Mail, Outbox, ReturnTo, Shard, StopStep, TimePart,
 };
 use crate::store::TaskOutcome;
-use crate::types::{Now, ShardId, Timestamp};
+use crate::types::{Now, Prefetch, ShardId, Timestamp};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
@@ -308,6 +308,11 @@ impl Worker {
     pub fn worked(&mut self, us: u64) {
         self.labour.worked(us);
         self.metrics.counters.worked_us += us;
+    }
+
+    /// Has what is about to be needed brought into the processor's caches by that.
+    pub fn prefetch_with(&mut self, prefetch: Prefetch) {
+        self.shard.prefetch_with(prefetch);
     }
 
     /// Has checks of record sets timed with that clock, which tells nanoseconds.

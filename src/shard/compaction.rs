@@ -52,13 +52,17 @@ impl Shard {
 
     fn begin_compaction(&mut self, now: Now, out: &mut Outbox) {
         self.compaction.due_us = now.monotonic_us.saturating_add(self.cleaner_backoff_us());
-        let dirty = self.partitions.iter().filter_map(|(id, slot)| {
-            let partition = self.slots[*slot as usize].as_ref()?;
+        let dirty = self.partitions.slots().filter_map(|slot| {
+            let partition = self.slots[slot as usize].as_ref()?;
             if !may_be_compacted(partition) || is_loading(partition) {
                 return None;
             }
             let rules = rules(&partition.config);
-            Some((partition.store.compaction_due(&rules, now)?, *id, *slot))
+            Some((
+                partition.store.compaction_due(&rules, now)?,
+                partition.id,
+                slot,
+            ))
         });
         let Some((_, id, slot)) = dirty.max_by(|a, b| a.0.total_cmp(&b.0)) else {
             return;

@@ -71,7 +71,7 @@ impl Shard {
     pub(super) fn remove_before_starts(&mut self, now: Now, out: &mut Outbox) {
         let interval_us = self.config.retention_check_ms.saturating_mul(1000);
         self.remove_us = now.monotonic_us.saturating_add(interval_us);
-        let slots: Vec<u32> = self.partitions.values().copied().collect();
+        let slots: Vec<u32> = self.partitions.slots().collect();
         for slot in slots {
             let partition = self.slot(slot);
             let segments = partition.store.remove_before_start();

@@ -133,8 +133,8 @@ impl Shard {
     }
 
     fn sizes(&self) -> Vec<LogSize> {
-        let slots = self.partitions.values();
-        let partitions = slots.filter_map(|slot| self.slots[*slot as usize].as_ref());
+        let slots = self.partitions.slots();
+        let partitions = slots.filter_map(|slot| self.slots[slot as usize].as_ref());
         partitions
             .map(|partition| LogSize {
                 log_dir: partition.log_dir,

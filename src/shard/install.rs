@@ -86,13 +86,16 @@ impl Shard {
         let epoch = leader_epoch(&self.image, found.id);
         let slot = self.free_slot();
         let config = topic_config(&self.config, &self.image, &found.topic);
-        let store = Store::new(
+        let config = self.topic_configs.share(config);
+        let log_config = self.log_configs.share(found.log.config().clone());
+        let mut store = Store::new(
             slot,
             found.directory,
             found.log,
             found.active,
             found.recovery_point,
         );
+        store.configure(log_config);
         let partition = Partition {
             id: found.id,
             topic: found.topic,
@@ -155,6 +158,7 @@ impl Shard {
         out: &mut Outbox,
     ) -> usize {
         let config = topic_config(&self.config, image, &topic.name);
+        let config = self.topic_configs.share(config);
         let mut missing = 0;
         let mut crowds = self.partitions_by_log_dir();
         for (index, assigned) in &topic.partitions {
@@ -165,8 +169,10 @@ impl Shard {
             if self.owner(id) != self.id {
                 continue;
             }
-            let log_config = log_config(&self.config, &config, id);
-            if let Some((_, partition)) = self.find(id) {
+            if let Some(slot) = self.partitions.get(id) {
+                let log_config = log_config(&self.config, &config, id);
+                let log_config = self.log_configs.share(log_config);
+                let partition = self.slot(slot);
                 partition.store.configure(log_config);
                 partition.config = config.clone();
                 partition.epoch = assigned.leader_epoch;
@@ -236,6 +242,7 @@ impl Shard {
             Ok(active) => {
                 let change = self.installs[&install].change.clone();
                 let config = topic_config(&self.config, &change.image, &creation.topic);
+                let config = self.topic_configs.share(config);
                 let log = Log::empty(
                     log_config(&self.config, &config, creation.id),
                     Offset(0),
@@ -303,17 +310,8 @@ impl Shard {
     /// Takes the partitions of a topic out of service; returns how many directories are on their way
     /// out of the way. The deletion is answered when they are: a topic of the same name may come next.
     fn remove_topic(&mut self, install: u64, topic: Uuid, out: &mut Outbox) -> usize {
-        let at = |index| PartitionId {
-            topic,
-            index: PartitionIndex(index),
-        };
-        let gone: Vec<_> = self
-            .partitions
-            .range(at(0)..=at(i32::MAX))
-            .map(|(id, slot)| (*id, *slot))
-            .collect();
-        for (id, slot) in &gone {
-            self.partitions.remove(id);
+        let gone = self.partitions.remove(topic);
+        for slot in &gone {
             self.slot(*slot).life = Life::Dying { install };
             self.wake_watchers(*slot, out);
             self.give_groups_up(*slot, out);
@@ -398,11 +396,16 @@ pub fn log_config(broker: &BrokerConfig, topic: &TopicConfig, id: PartitionId) -
         true => topic.segment_ms.min(topic.compaction_lag_ms_max),
         false => topic.segment_ms,
     };
+    let jitter_seed = match topic.segment_jitter_ms {
+        // Nothing is drawn: what a log is told is what the others are told.
+        0 => 0,
+        _ => u64::from(id.index.0.unsigned_abs()) ^ u64::from(id.topic.0[15]) << 32,
+    };
     LogConfig {
         segment_bytes: topic.segment_bytes.into(),
         segment_ms,
         segment_jitter_ms: topic.segment_jitter_ms,
-        jitter_seed: u64::from(id.index.0.unsigned_abs()) ^ u64::from(id.topic.0[15]) << 32,
+        jitter_seed,
         index_interval_bytes: topic.index_interval_bytes.into(),
         index_bytes_max: topic.segment_index_bytes as usize,
         compact: topic.cleanup_policy.compact,

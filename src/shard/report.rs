@@ -17,8 +17,8 @@ impl Shard {
     /// Adds its partitions, their topics' traffic and the cluster to a report.
     pub fn report(&self, report: &mut Report) {
         report.gone += self.metrics.gone();
-        let slots = self.partitions.values();
-        for partition in slots.filter_map(|slot| self.slots[*slot as usize].as_ref()) {
+        let slots = self.partitions.slots();
+        for partition in slots.filter_map(|slot| self.slots[slot as usize].as_ref()) {
             let log = partition.store.log();
             let (topic, id) = (&partition.topic, partition.id);
             *report.topics.entry(topic.clone()).or_default() += partition.traffic;

@@ -76,6 +76,37 @@ fn dynamic(image: &Image, node: NodeId) -> (&BTreeMap<String, String>, &BTreeMap
     (image.cluster_config(), own.map_or(&NOTHING, |set| &**set))
 }
 
+/// Values that most partitions have in common. They share one copy, which stays in the processor's caches
+/// however many partitions there are.
+pub(super) struct Common<T> {
+    /// The newest different ones, the last one asked for at the end.
+    newest: Vec<Arc<T>>,
+}
+
+/// Different values that are remembered: more than brokers have kinds of topics, and few enough to be
+/// looked through.
+const COMMON_MAX: usize = 16;
+
+impl<T: PartialEq> Common<T> {
+    pub(super) fn new() -> Common<T> {
+        Common { newest: Vec::new() }
+    }
+
+    /// The copy of this value that the others have, or from now on this one.
+    pub(super) fn share(&mut self, value: T) -> Arc<T> {
+        let known = self.newest.iter().rposition(|it| **it == value);
+        let shared = match known {
+            Some(at) => self.newest.remove(at),
+            None => Arc::new(value),
+        };
+        if self.newest.len() == COMMON_MAX {
+            self.newest.remove(0);
+        }
+        self.newest.push(shared.clone());
+        shared
+    }
+}
+
 impl Shard {
     /// Puts the dynamic settings of a broker into force: for what it does itself, and as defaults of
     /// every topic's.
@@ -92,11 +123,35 @@ impl Shard {
         for partition in self.slots.iter_mut().flatten() {
             let topic = by_topic
                 .entry(partition.topic.clone())
-                .or_insert_with_key(|topic| topic_config(&self.config, image, topic));
+                .or_insert_with_key(|topic| {
+                    let config = topic_config(&self.config, image, topic);
+                    self.topic_configs.share(config)
+                });
             let log = log_config(&self.config, topic, partition.id);
-            partition.store.configure(log);
+            partition.store.configure(self.log_configs.share(log));
             partition.config = topic.clone();
         }
         self.configure_groups();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_one_while_they_are_among_the_newest() {
+        let mut common = Common::new();
+        let first = common.share(0);
+        assert!(Arc::ptr_eq(&first, &common.share(0)));
+        for other in 1..COMMON_MAX {
+            assert_eq!(*common.share(other), other);
+            assert!(Arc::ptr_eq(&first, &common.share(0)));
+        }
+        for other in COMMON_MAX..2 * COMMON_MAX {
+            common.share(other);
+        }
+        assert!(!Arc::ptr_eq(&first, &common.share(0)));
+        assert_eq!(common.newest.len(), COMMON_MAX);
     }
 }

@@ -10,7 +10,7 @@ use crate::limits::GROUP_STANDINGS_PER_PAGE;
 use crate::log::Isolation;
 use crate::metadata::OFFSETS_TOPIC_NAME;
 use crate::store::{Task, TaskOutcome, Want};
-use crate::types::{Now, Offset, PartitionId, PartitionIndex, Timestamp};
+use crate::types::{Now, Offset, PartitionIndex, Timestamp};
 
 impl Shard {
     /// The groups that are coordinated here, from that place on. Those that are still being loaded are
@@ -28,15 +28,10 @@ impl Shard {
             Some(Bookmark { coordinator, told }) => (coordinator, told),
             None => (PartitionIndex(0), None),
         };
-        let id = |index| PartitionId {
-            topic: topic.id,
-            index,
-        };
         let mut room = GROUP_STANDINGS_PER_PAGE;
-        let partitions = id(first)..=id(PartitionIndex(i32::MAX));
-        for (id, slot) in self.partitions.range(partitions) {
-            let told = told.take().filter(|_| id.index == first);
-            let partition = self.slots[*slot as usize].as_ref();
+        for (index, slot) in self.partitions.of_topic(topic.id, first) {
+            let told = told.take().filter(|_| index == first);
+            let partition = self.slots[slot as usize].as_ref();
             let groups = partition.and_then(|it| it.groups.as_ref());
             let Some(groups) = groups.filter(|groups| groups.loading.is_none()) else {
                 continue;
@@ -53,7 +48,7 @@ impl Shard {
                 stopped = left;
             }
             page.next = Some(Bookmark {
-                coordinator: id.index,
+                coordinator: index,
                 told: stopped,
             });
             break;

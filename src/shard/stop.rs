@@ -58,7 +58,7 @@ impl Shard {
             }
             StopStep::Close => {
                 self.stopping = Stopping::Closing;
-                let slots: Vec<u32> = self.partitions.values().copied().collect();
+                let slots: Vec<u32> = self.partitions.slots().collect();
                 for slot in slots {
                     self.give_compaction_up(slot, out);
                     self.close_when_quiet(slot, out);

@@ -45,6 +45,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where operations are put for the kernel.
 pub type Submissions = Vec<(Token, Operation<Task>)>;
@@ -356,7 +357,7 @@ impl Store {
     }
 
     /// Applies changed settings.
-    pub fn configure(&mut self, config: log::LogConfig) {
+    pub fn configure(&mut self, config: Arc<log::LogConfig>) {
         self.log.set_config(config);
     }
 

@@ -9,6 +9,7 @@ use crate::log::producers::LastRecord;
 use crate::log::segment::Segment;
 use crate::types::{Offset, ProducerId, Timestamp};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What a topic demands of compaction.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -47,7 +48,7 @@ pub struct CompactionPlan {
     /// Where the part that may be compacted ends: the base of a segment.
     pub upper: Offset,
     /// The log's settings: the new segments are built by them.
-    pub config: LogConfig,
+    pub config: Arc<LogConfig>,
     /// Aborted transactions that begin below.
     pub(super) aborted: Vec<Aborted>,
     /// What is known of each producer.

@@ -9,6 +9,7 @@ use crate::log::machine::LogConfig;
 use crate::log::segment::{Segment, Tail};
 use crate::types::Offset;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// A segment has positions of 31 bits.
 const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -16,7 +17,7 @@ const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 /// See the module.
 #[derive(Debug)]
 pub struct Rewriting {
-    config: LogConfig,
+    config: Arc<LogConfig>,
     tail: Tail,
     indexes: Indexes,
     aborted: Vec<Aborted>,
@@ -43,7 +44,7 @@ pub struct Replacement {
 
 impl Rewriting {
     /// Of segments of which this is the first.
-    pub fn new(config: LogConfig, first: &CompactionSource) -> Rewriting {
+    pub fn new(config: Arc<LogConfig>, first: &CompactionSource) -> Rewriting {
         Rewriting {
             tail: Tail::new(&config, first.base, first.modified),
             config,
