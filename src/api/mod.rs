@@ -659,8 +659,7 @@ fn absolute(path: &Path) -> PathBuf {
 /// The partition of that index, if the topic has it.
 fn partition_of(topic: &Topic, index: i32) -> Result<PartitionId, ErrorCode> {
     // They have no gaps, and their number is known without a walk through them.
-    let has = usize::try_from(index).is_ok_and(|index| index < topic.partitions.len());
-    match has {
+    match usize::try_from(index).is_ok_and(|index| index < topic.partitions.len()) {
         true => Ok(PartitionId {
             topic: topic.id,
             index: PartitionIndex(index),

@@ -237,11 +237,7 @@ impl std::error::Error for LoadError {}
 ///
 /// # Errors
 /// A file could not be read, or is none of ours. Nothing may be cut or deleted then.
-pub fn load(
-    config: impl Into<Arc<LogConfig>>,
-    mut files: Files<'_>,
-    now: Timestamp,
-) -> Result<Loaded, LoadError> {
+pub fn load(config: LogConfig, mut files: Files<'_>, now: Timestamp) -> Result<Loaded, LoadError> {
     if let Some(huge) = files
         .segments
         .iter()
@@ -259,7 +255,7 @@ pub fn load(
         snapshots: Vec::new(),
         bad_snapshots: Vec::new(),
         scanned: 0,
-        config: config.into(),
+        config: Arc::new(config),
         files,
     };
     loading.run()

@@ -85,8 +85,7 @@ impl Shard {
     pub fn adopt(&mut self, found: FoundPartition) {
         let epoch = leader_epoch(&self.image, found.id);
         let slot = self.free_slot();
-        let config = topic_config(&self.config, &self.image, &found.topic);
-        let config = self.topic_configs.share(config);
+        let config = self.topic_config(&self.image.clone(), &found.topic);
         let log_config = self.log_configs.share(found.log.config().clone());
         let mut store = Store::new(
             slot,
@@ -117,6 +116,22 @@ impl Shard {
         self.slots[slot as usize] = Some(partition);
         self.partitions.insert(found.id, slot);
         self.coordinate(slot);
+    }
+
+    /// A topic's settings in this image, in the copy that all who have the same share.
+    pub(super) fn topic_config(&mut self, image: &Image, topic: &str) -> Arc<TopicConfig> {
+        let config = topic_config(&self.config, image, topic);
+        self.topic_configs.share(config)
+    }
+
+    /// Puts its topic's settings into force for a partition.
+    pub(super) fn configure(&mut self, slot: u32, config: &Arc<TopicConfig>) {
+        let id = self.slot(slot).id;
+        let log_config = log_config(&self.config, config, id);
+        let log_config = self.log_configs.share(log_config);
+        let partition = self.slot(slot);
+        partition.store.configure(log_config);
+        partition.config = config.clone();
     }
 
     pub(super) fn install(&mut self, from: ReturnTo, change: Arc<Change>, out: &mut Outbox) {
@@ -157,8 +172,7 @@ impl Shard {
         image: &Image,
         out: &mut Outbox,
     ) -> usize {
-        let config = topic_config(&self.config, image, &topic.name);
-        let config = self.topic_configs.share(config);
+        let config = self.topic_config(image, &topic.name);
         let mut missing = 0;
         let mut crowds = self.partitions_by_log_dir();
         for (index, assigned) in &topic.partitions {
@@ -170,12 +184,8 @@ impl Shard {
                 continue;
             }
             if let Some(slot) = self.partitions.get(id) {
-                let log_config = log_config(&self.config, &config, id);
-                let log_config = self.log_configs.share(log_config);
-                let partition = self.slot(slot);
-                partition.store.configure(log_config);
-                partition.config = config.clone();
-                partition.epoch = assigned.leader_epoch;
+                self.configure(slot, &config);
+                self.slot(slot).epoch = assigned.leader_epoch;
                 continue;
             }
             // With several log directories the metadata leaves it to us where a new partition goes:
@@ -241,8 +251,7 @@ impl Shard {
         match file {
             Ok(active) => {
                 let change = self.installs[&install].change.clone();
-                let config = topic_config(&self.config, &change.image, &creation.topic);
-                let config = self.topic_configs.share(config);
+                let config = self.topic_config(&change.image, &creation.topic);
                 let log = Log::empty(
                     log_config(&self.config, &config, creation.id),
                     Offset(0),
@@ -379,7 +388,7 @@ impl Shard {
 /// A topic's settings: the broker's defaults with the topic's own on top. What the log holds was
 /// validated before it was written there, so a fault here is a setting that this release does not
 /// know: the default stands, said once.
-pub(super) fn topic_config(broker: &BrokerConfig, image: &Image, topic: &str) -> TopicConfig {
+fn topic_config(broker: &BrokerConfig, image: &Image, topic: &str) -> TopicConfig {
     let none = BTreeMap::new();
     let overrides = image
         .config(&Resource::topic(topic))

@@ -1,7 +1,6 @@
 //! Settings that change while the broker runs: which are allowed, and how a shard takes them over.
 
 use super::Shard;
-use super::install::{log_config, topic_config};
 use crate::config::{self, BrokerConfig, Unfit};
 use crate::metadata::{self, ConfigChange, ConfigRules, Decision, Image, Refusal, Resource};
 use crate::types::NodeId;
@@ -120,16 +119,14 @@ impl Shard {
         }
         self.config = config;
         let mut by_topic = BTreeMap::new();
-        for partition in self.slots.iter_mut().flatten() {
-            let topic = by_topic
+        for slot in 0..self.slots.len() as u32 {
+            let Some(partition) = &self.slots[slot as usize] else {
+                continue;
+            };
+            let config = by_topic
                 .entry(partition.topic.clone())
-                .or_insert_with_key(|topic| {
-                    let config = topic_config(&self.config, image, topic);
-                    self.topic_configs.share(config)
-                });
-            let log = log_config(&self.config, topic, partition.id);
-            partition.store.configure(self.log_configs.share(log));
-            partition.config = topic.clone();
+                .or_insert_with_key(|topic| self.topic_config(image, topic));
+            self.configure(slot, config);
         }
         self.configure_groups();
     }
