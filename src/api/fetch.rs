@@ -336,10 +336,11 @@ impl Fetch {
     }
 
     fn unwatch(&mut self, context: &mut Context<'_>) {
-        context
-            .asks
-            .unwatches
-            .extend(std::mem::take(&mut self.watching));
+        // Most have never watched.
+        if !self.watching.is_empty() {
+            let watching = std::mem::take(&mut self.watching);
+            context.asks.unwatches.extend(watching);
+        }
     }
 
     /// Answers, or has the answer counted first if a quota binds the client.

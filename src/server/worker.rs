@@ -617,7 +617,17 @@ impl Worker {
             self.metrics.held_back(meter, until_us - now.monotonic_us);
         }
         self.send_asks(now, ticket, &mut asks, out);
-        self.go_on(now, (ticket, id, slot), lent, progress, out);
+        let Progress::Wait(pending) = progress else {
+            return self.go_on(now, (ticket, id, slot), lent, progress, out);
+        };
+        match self.answered_at_once(ticket, out) {
+            // Then it need not stand among those that wait: most fetches never do.
+            Some(answer) => {
+                let event = api::Event::Answer(answer);
+                self.tell(now, (ticket, id, slot), pending, lent, event, out);
+            }
+            None => self.wait((ticket, id, slot), pending, lent),
+        }
     }
 
     /// Gives a waiting request what it waited for. One that is gone does not mind.
@@ -629,21 +639,38 @@ impl Worker {
             connection: id,
             slot,
             pending,
-            mut lent,
+            lent,
         } = request;
-        if let (Some(lent), api::Event::Answer(_)) = (&mut lent, &event) {
-            lent.answers -= 1;
-        }
         if let Some(deadline) = pending.deadline_us() {
             self.deadlines.remove(&(deadline, ticket));
+        }
+        self.tell(now, (ticket, id, slot), pending, lent, event, out);
+    }
+
+    /// Tells a request what it waited for; it waits no longer, until it asks for more. Inlined: a call would move
+    /// the request and the answer once more.
+    #[inline(always)]
+    fn tell(
+        &mut self,
+        now: Now,
+        (ticket, id, slot): (u64, u64, SlotId),
+        pending: Pending,
+        mut lent: Option<Lent>,
+        event: api::Event,
+        out: &mut Outbox,
+    ) {
+        if let (Some(lent), api::Event::Answer(_)) = (&mut lent, &event) {
+            lent.answers -= 1;
         }
         let mut asks = Asks::default();
         let live = self
             .connections
             .get_mut(&id)
             .expect("requests end with their connection");
-        let at = live.tickets.iter().position(|it| *it == ticket);
-        live.tickets.remove(at.expect("who waits is in the list"));
+        // What is answered at once is not in the list.
+        if let Some(at) = live.tickets.iter().position(|it| *it == ticket) {
+            live.tickets.remove(at);
+        }
         let mut context = context_of!(self, now, live, asks);
         let progress = pending.handle(&mut context, event);
         if let Some(lent) = &mut lent {
@@ -659,6 +686,20 @@ impl Worker {
             self.send_asks(now, ticket, &mut asks, out);
         }
         self.go_on(now, (ticket, id, slot), lent, progress, out);
+    }
+
+    /// The answer to what was asked for that request just now, if this shard had it at hand.
+    fn answered_at_once(&self, ticket: u64, out: &mut Outbox) -> Option<Answer> {
+        let own = self.shard.id();
+        let is_answer = |(to, mail): &mut (ShardId, Mail)| match mail {
+            Mail::Answer { answer, .. } if matches!(answer, Answer::Installed) => false,
+            Mail::Answer { ticket: of, .. } => *of == ticket && *to == own,
+            _ => false,
+        };
+        match out.mail.pop_front_if(is_answer) {
+            Some((_, Mail::Answer { answer, .. })) => Some(answer),
+            _ => None,
+        }
     }
 
     fn answered_orphan(&mut self, ticket: u64, event: &api::Event) {
@@ -691,23 +732,7 @@ impl Worker {
             }
         };
         match progress {
-            Progress::Wait(pending) => {
-                if let Some(deadline) = pending.deadline_us() {
-                    self.deadlines.insert((deadline, ticket));
-                }
-                self.pending.insert(
-                    ticket,
-                    Request {
-                        connection: id,
-                        slot,
-                        pending,
-                        lent,
-                    },
-                );
-                if let Some(live) = self.connections.get_mut(&id) {
-                    live.tickets.push(ticket);
-                }
-            }
+            Progress::Wait(pending) => self.wait((ticket, id, slot), pending, lent),
             Progress::Reply(mut reply) => {
                 self.labour.answered(reply.len());
                 if let Some(refusal) = reply.refusal.take() {
@@ -721,6 +746,28 @@ impl Worker {
                     it.refuse(slot, Disconnect::Refused(why), turn);
                 });
             }
+        }
+    }
+
+    /// Puts a request among those that wait.
+    fn wait(
+        &mut self,
+        (ticket, id, slot): (u64, u64, SlotId),
+        pending: Pending,
+        lent: Option<Lent>,
+    ) {
+        if let Some(deadline) = pending.deadline_us() {
+            self.deadlines.insert((deadline, ticket));
+        }
+        let request = Request {
+            connection: id,
+            slot,
+            pending,
+            lent,
+        };
+        self.pending.insert(ticket, request);
+        if let Some(live) = self.connections.get_mut(&id) {
+            live.tickets.push(ticket);
         }
     }
 
