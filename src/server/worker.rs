@@ -692,7 +692,11 @@ impl Worker {
     fn answered_at_once(&self, ticket: u64, out: &mut Outbox) -> Option<Answer> {
         let own = self.shard.id();
         let is_answer = |(to, mail): &mut (ShardId, Mail)| match mail {
-            Mail::Answer { answer, .. } if matches!(answer, Answer::Installed) => false,
+            // For the controller, by a ticket that is no request's.
+            Mail::Answer {
+                answer: Answer::Installed,
+                ..
+            } => false,
             Mail::Answer { ticket: of, .. } => *of == ticket && *to == own,
             _ => false,
         };
