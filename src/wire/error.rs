@@ -1,7 +1,9 @@
 //! What can be wrong with bytes, and with a value that is to become bytes.
 //!
 //! Both errors name the message, the structure and the field, so that one log line tells an operator
-//! which client sent what. They own nothing and allocate nothing.
+//! which client sent what. They own nothing and allocate nothing. Behind a pointer, so that the result of reading
+//! a field fits into registers, they gained nothing: the readers are inlined (a produce took 14,685 instructions
+//! instead of 14,687, a fetch 13,496 instead of 13,586).
 
 use std::fmt;
 
