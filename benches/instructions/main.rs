@@ -43,6 +43,7 @@ const BENCHES: &[Bench] = &[
     ("fetch-64k", || fetch(1, 64 << 10)),
     ("fetch-4k", || fetch(1, 4 << 10)),
     ("fetch-64k-16-shards", || fetch(16, 64 << 10)),
+    ("fetch-64k-of-a-backlog", fetch_of_backlog),
     ("fetch-4k-first-of-10000-batches", || {
         fetch_of_many(&[], 1, |_| 0)
     }),
@@ -156,6 +157,16 @@ fn fetch_of_many(config: &[(&str, &str)], segments: i64, which: fn(i64) -> i64) 
     }
     assert_eq!(machine.segments(TOPIC, partition), segments as usize);
     fetch_again(machine, sockets[0], partition, which(BATCHES), BYTES);
+}
+
+/// A fetch of a batch that is no longer among those whose places are known one by one.
+fn fetch_of_backlog() {
+    const RECORDS: i64 = 64;
+    const SETS: i64 = 1000;
+    let (mut machine, sockets, partition) = machine(1, 1, &[]);
+    let set = requests::produce(TOPIC, partition, &requests::batch(RECORDS as usize, 1000));
+    (0..SETS).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
+    fetch_again(machine, sockets[0], partition, SETS / 4 * RECORDS, 64 << 10);
 }
 
 fn fetch_again(mut machine: Machine, socket: i32, partition: i32, offset: i64, bytes: i32) {

@@ -75,9 +75,18 @@ impl<'a> OffsetIndex<'a> {
     /// The position from which `target` is to be searched: that of the largest entry at or below it,
     /// else 0; and the position of the next entry, at or before which its batch starts.
     pub fn floor(&self, target: Offset) -> (u64, Option<u64>) {
-        let after = first_where(self.len(), |at| {
+        self.floor_of(self.count_up_to(target))
+    }
+
+    /// How many entries are at or below `target`.
+    pub(crate) fn count_up_to(&self, target: Offset) -> usize {
+        first_where(self.len(), |at| {
             self.get(at).is_none_or(|entry| entry.offset > target)
-        });
+        })
+    }
+
+    /// The floor of a target at or above so many entries.
+    pub(crate) fn floor_of(&self, after: usize) -> (u64, Option<u64>) {
         let from = match after {
             0 => 0,
             _ => self.get(after - 1).map_or(0, |entry| entry.position),

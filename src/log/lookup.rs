@@ -1,10 +1,11 @@
 //! From an offset to a place in a file, without reading one where memory knows: the newest batches
 //! by their places, the active segment by its index, a sealed one by an index that the store loads
-//! when it is first asked for.
+//! when it is first asked for, and a large batch by the entries around it once they are proven.
 
 use super::aborted::Aborted;
 use super::index::OffsetIndex;
 use super::machine::{Log, Mark};
+use super::proven::Proven;
 use super::time::{From, TimeLookup, TimeTarget};
 use super::{TimeIndex, segment::Segment};
 use crate::batch::{HEADER_BYTES, Header};
@@ -63,6 +64,8 @@ pub enum ScanStep {
         position: u64,
         /// Bytes.
         size: u32,
+        /// Its last offset.
+        last: Offset,
     },
     /// Not yet: the next header is here, read on.
     ReadOn {
@@ -109,6 +112,7 @@ pub fn scan_headers(bytes: &[u8], mut position: u64, to: u64, target: Offset) ->
             return ScanStep::Found {
                 position,
                 size: header.size() as u32,
+                last: header.last_offset(),
             };
         }
         position += header.size() as u64;
@@ -134,10 +138,10 @@ impl Log {
         let segment = self.segment_of(offset);
         if segment.base == self.active.tail.base {
             let index = OffsetIndex::new(segment.base, &self.active.indexes.offsets);
-            return scan_of(segment, index, offset);
+            return search(segment, index, &self.active.proven, offset);
         }
         match self.indexes.get(segment.base) {
-            Some(bytes) => scan_of(segment, OffsetIndex::new(segment.base, bytes), offset),
+            Some((index, proven)) => search(segment, index, proven, offset),
             None => Located::LoadIndex {
                 segment: segment.base,
             },
@@ -154,7 +158,17 @@ impl Log {
             true => bytes,
             false => Bytes::new(),
         };
-        self.indexes.put(segment, bytes);
+        self.indexes.put(segment, bytes, Proven::default());
+    }
+
+    /// A look-up has found a batch by its header: the next one may need none.
+    pub fn batch_seen(&mut self, segment: Offset, last: Offset, position: u64, size: u32) {
+        if segment == self.active.tail.base {
+            let index = OffsetIndex::new(segment, &self.active.indexes.offsets);
+            self.active.proven.learn(index, last, position, size);
+        } else {
+            self.indexes.learn(segment, last, position, size);
+        }
     }
 
     /// A sealed segment's index led to where no batch starts: from now on the segment is searched
@@ -165,7 +179,7 @@ impl Log {
             .peek(segment)
             .is_some_and(|index| !index.is_empty());
         if lies {
-            self.indexes.put(segment, Bytes::new());
+            self.indexes.put(segment, Bytes::new(), Proven::default());
         }
         lies
     }
@@ -310,9 +324,17 @@ impl Log {
     }
 }
 
-/// Where in a segment an index says that `offset` is.
-fn scan_of(segment: Segment, index: OffsetIndex<'_>, offset: Offset) -> Located {
-    let (from, next) = index.floor(offset);
+/// Where the batch with that offset is: in memory, where the entries around it are exact, else between them.
+fn search(segment: Segment, index: OffsetIndex<'_>, proven: &Proven, offset: Offset) -> Located {
+    let below = index.count_up_to(offset);
+    if let Some((position, batch_size)) = proven.place(index, below, offset) {
+        return Located::At {
+            segment: segment.base,
+            position,
+            batch_size,
+        };
+    }
+    let (from, next) = index.floor_of(below);
     let to = next.map_or(segment.size, |next| {
         segment.size.min(next + HEADER_BYTES as u64)
     });

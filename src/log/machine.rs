@@ -5,6 +5,7 @@ use super::aborted::Aborted;
 use super::epochs::Epochs;
 use super::index::{Indexes, OffsetIndex};
 use super::producers::{Objection, Producer, ProducerState, Producers};
+use super::proven::Proven;
 use super::recent::{IndexCache, Place, Recent};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
@@ -56,6 +57,7 @@ pub(super) struct Mark {
 pub(super) struct Active {
     pub(super) tail: Tail,
     pub(super) indexes: Indexes,
+    pub(super) proven: Proven,
     pub(super) modified: Timestamp,
 }
 
@@ -191,6 +193,7 @@ impl Log {
         let active = Active {
             tail,
             indexes: Indexes::default(),
+            proven: Proven::default(),
             modified: created,
         };
         let producers = Producers::none(base);
@@ -440,6 +443,15 @@ impl Log {
             );
             let last = header.last_offset();
             let added = tail.add(&self.config, size, last, header.max_timestamp);
+            let index = OffsetIndex::new(tail.base, &self.active.indexes.offsets);
+            // The batch before has an entry, too: it ends where this one begins.
+            if added.offset.is_some()
+                && index
+                    .last()
+                    .is_some_and(|it| it.offset.plus(1) == header.base_offset)
+            {
+                self.active.proven.note(index.len() - 1);
+            }
             self.active.indexes.add(tail.base, &added);
             self.active.modified = batch.now;
             self.recent.push(Place {
@@ -540,11 +552,13 @@ impl Log {
         let next = Active {
             tail: Tail::new(&self.config, new_base, now),
             indexes: Indexes::default(),
+            proven: Proven::default(),
             modified: now,
         };
         let old = std::mem::replace(&mut self.active, next);
         self.sealed.push_back(old.tail.segment(now));
-        self.indexes.put(old.tail.base, sealed.index.clone());
+        self.indexes
+            .put(old.tail.base, sealed.index.clone(), old.proven);
         match self.staged.front() {
             Some(first) => assert!(
                 (first.segment, first.position) == (new_base, 0),

@@ -25,6 +25,7 @@ mod lookup;
 mod machine;
 mod names;
 mod producers;
+mod proven;
 mod recent;
 mod recovery;
 mod scan;

@@ -1,6 +1,8 @@
 //! The places of the newest batches, so that a reader at the log's tail is answered from memory; and
 //! the offset indexes of sealed segments that were asked for lately.
 
+use super::index::OffsetIndex;
+use super::proven::Proven;
 use crate::types::Offset;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -75,6 +77,7 @@ pub(crate) struct IndexCache {
 #[derive(Clone, Debug)]
 struct Cached {
     index: Bytes,
+    proven: Proven,
     used: u64,
 }
 
@@ -90,20 +93,25 @@ impl IndexCache {
     }
 
     /// Keeps an index; the newest one is kept whatever its size.
-    pub(crate) fn put(&mut self, segment: Offset, index: Bytes) {
+    pub(crate) fn put(&mut self, segment: Offset, index: Bytes, proven: Proven) {
         self.remove(segment);
         self.uses += 1;
         let used = self.uses;
         self.bytes += index.len();
         self.by_use.insert(used, segment);
-        self.indexes.insert(segment, Cached { index, used });
+        let cached = Cached {
+            index,
+            proven,
+            used,
+        };
+        self.indexes.insert(segment, cached);
         while self.bytes > self.bytes_max && self.indexes.len() > 1 {
             let (_, oldest) = self.by_use.first_key_value().expect("there are several");
             self.remove(*oldest);
         }
     }
 
-    pub(crate) fn get(&mut self, segment: Offset) -> Option<&Bytes> {
+    pub(crate) fn get(&mut self, segment: Offset) -> Option<(OffsetIndex<'_>, &Proven)> {
         let cached = self.indexes.get_mut(&segment)?;
         if cached.used < self.uses {
             self.uses += 1;
@@ -111,7 +119,15 @@ impl IndexCache {
             cached.used = self.uses;
             self.by_use.insert(cached.used, segment);
         }
-        Some(&cached.index)
+        Some((OffsetIndex::new(segment, &cached.index), &cached.proven))
+    }
+
+    /// A batch of the segment was seen, by its last offset, position and size.
+    pub(crate) fn learn(&mut self, segment: Offset, last: Offset, position: u64, size: u32) {
+        if let Some(cached) = self.indexes.get_mut(&segment) {
+            let index = OffsetIndex::new(segment, &cached.index);
+            cached.proven.learn(index, last, position, size);
+        }
     }
 
     /// Without counting as a use.
@@ -158,13 +174,13 @@ mod tests {
     #[test]
     fn the_cache_drops_what_was_not_used_longest() {
         let mut cache = IndexCache::new(16);
-        cache.put(Offset(0), Bytes::from_static(&[0; 8]));
-        cache.put(Offset(1), Bytes::from_static(&[0; 8]));
+        cache.put(Offset(0), Bytes::from_static(&[0; 8]), Proven::default());
+        cache.put(Offset(1), Bytes::from_static(&[0; 8]), Proven::default());
         assert!(cache.get(Offset(0)).is_some());
-        cache.put(Offset(2), Bytes::from_static(&[0; 8]));
+        cache.put(Offset(2), Bytes::from_static(&[0; 8]), Proven::default());
         assert!(cache.get(Offset(1)).is_none());
         assert!(cache.get(Offset(0)).is_some());
-        cache.put(Offset(3), Bytes::from_static(&[0; 99]));
+        cache.put(Offset(3), Bytes::from_static(&[0; 99]), Proven::default());
         assert!(cache.peek(Offset(0)).is_none() && cache.peek(Offset(3)).is_some());
     }
 }

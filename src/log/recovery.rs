@@ -11,6 +11,7 @@ use super::index::{Indexes, OFFSET_ENTRY_BYTES, OffsetIndex, TIME_ENTRY_BYTES, T
 use super::machine::{Active, Log, LogConfig, Mark};
 use super::names::FileKind;
 use super::producers::{Marker, Producers};
+use super::proven::Proven;
 use super::scan::{Source, Walk, first_header, read_all, read_exact_at};
 use super::segment::{Segment, Tail};
 use crate::batch::Header;
@@ -331,6 +332,7 @@ impl Loading<'_> {
         let active = Active {
             tail,
             indexes: last.indexes,
+            proven: Proven::default(),
             modified: last.segment.modified,
         };
         let text = epochs.text();

@@ -54,7 +54,7 @@ pub(crate) struct Tail {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Added {
     pub(crate) position: u64,
-    offset: Option<OffsetEntry>,
+    pub(crate) offset: Option<OffsetEntry>,
     time: Option<TimeEntry>,
 }
 

@@ -605,7 +605,14 @@ impl Store {
         }
         let segment = scan.segment;
         match log::scan_headers(bytes, scan.from, scan.to, want.offset) {
-            ScanStep::Found { position, size } => self.slice(segment, position, size, want, out),
+            ScanStep::Found {
+                position,
+                size,
+                last,
+            } => {
+                self.log.batch_seen(segment, last, position, size);
+                self.slice(segment, position, size, want, out)
+            }
             // A read that brought not even one more header has met the end of the file.
             ScanStep::ReadOn { position } if position == scan.from => Found::Corrupt,
             ScanStep::ReadOn { position } => Found::ReadHeaders(Scan {

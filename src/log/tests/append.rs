@@ -375,6 +375,42 @@ fn the_oldest_segment_can_go_and_the_active_one_cannot() {
 }
 
 #[test]
+fn places_of_large_batches_are_known_without_a_look_at_the_file() {
+    let large = batch(3, 2_000, NOW.0);
+    let mut store = Store::new(LogConfig {
+        segment_bytes: large.len() as u64 * 10,
+        ..config()
+    });
+    for _ in 0..30 {
+        store.append(&large).unwrap();
+    }
+    let known = |store: &mut Store| -> Vec<i64> {
+        let is_at = |it: &i64| {
+            let located = store.log.locate(Offset(*it), Isolation::Replica);
+            matches!(located, Located::At { .. })
+        };
+        (0..20 * 3).filter(is_at).collect()
+    };
+    // A segment's first batch has no entry, so that it is not known where the second one begins, but by its last
+    // offset; and there is none behind the last.
+    let expected: Vec<i64> = (0..20 * 3)
+        .filter(|it| (5..27).contains(&(it % 30)))
+        .collect();
+    assert_eq!(known(&mut store), expected, "since they were appended");
+    for segment in [0, 30] {
+        store.log.indexes.remove(Offset(segment));
+    }
+    assert!(known(&mut store).is_empty());
+    for offset in 0..20 * 3 {
+        assert_eq!(store.find(Offset(offset)), Ok(Offset(offset / 3 * 3)));
+    }
+    assert_eq!(known(&mut store), expected, "since they were read");
+    for offset in 0..20 * 3 {
+        assert_eq!(store.find(Offset(offset)), Ok(Offset(offset / 3 * 3)));
+    }
+}
+
+#[test]
 fn an_index_that_lies_costs_time_and_nothing_else() {
     let bytes = batch(2, 10, NOW.0);
     let segment_bytes = bytes.len() as u64 * 50;

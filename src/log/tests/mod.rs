@@ -164,8 +164,15 @@ impl Store {
         loop {
             let (segment, position) = match self.log.locate(target, Isolation::ReadUncommitted) {
                 Located::At {
-                    segment, position, ..
-                } => (segment, position),
+                    segment,
+                    position,
+                    batch_size,
+                } => {
+                    let file = &self.disk.files[&(segment, FileKind::Log)];
+                    let size = header(&file[position as usize..]).size();
+                    assert_eq!(batch_size as usize, size, "at {position} in {segment}");
+                    (segment, position)
+                }
                 Located::LoadIndex { segment } => {
                     let index = self.disk.files.get(&(segment, FileKind::Index));
                     let index = index.cloned().unwrap_or_default();
@@ -173,7 +180,14 @@ impl Store {
                     continue;
                 }
                 Located::Scan { segment, from, to } => match self.scan(segment, from, to, target) {
-                    ScanStep::Found { position, .. } => (segment, position),
+                    ScanStep::Found {
+                        position,
+                        size,
+                        last,
+                    } => {
+                        self.log.batch_seen(segment, last, position, size);
+                        (segment, position)
+                    }
                     ScanStep::Corrupt { .. } if self.log.index_lies(segment) => continue,
                     ScanStep::End => {
                         target = self.log.first_of_next(segment).expect("more segments");

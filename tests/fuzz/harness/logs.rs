@@ -343,7 +343,12 @@ fn look_around(log: &mut Log, disk: &MemoryDisk, input: &mut Input<'_>) {
                     let bytes = content(segment, FileKind::Log).expect("it is there");
                     let bytes = bytes.get(from as usize..).unwrap_or(&[]);
                     match scan_headers(bytes, from, to, offset) {
-                        ScanStep::Found { position, size } => {
+                        ScanStep::Found {
+                            position,
+                            size,
+                            last,
+                        } => {
+                            log.batch_seen(segment, last, position, size);
                             let _ = log.slice(segment, position, size, 100, true, isolation);
                             break;
                         }
