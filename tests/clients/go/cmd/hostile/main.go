@@ -184,16 +184,17 @@ func must(err error) {
 }
 
 var kinds = [...]struct {
-	what  string
-	bytes func(*rand.Rand) []byte
+	what     string
+	bytes    func(*rand.Rand) []byte
+	requests int // that a civil neighbour sends in its place
 }{
-	{"random bytes", randomBytes},
-	{"a frame that says it is huge", hugeFrame},
-	{"a true request, cut off", func(r *rand.Rand) []byte { f := request(r); return f[:r.Intn(len(f))] }},
-	{"a true request with a flipped bit", flippedBits},
-	{"a true request with an absurd count", absurdCounts},
-	{"a true request of an API or version that does not exist", unknownVersions},
-	{"many requests at once, none of whose answers is read", pipelined},
+	{"random bytes", randomBytes, 1},
+	{"a frame that says it is huge", hugeFrame, 1},
+	{"a true request, cut off", func(r *rand.Rand) []byte { f := request(r); return f[:r.Intn(len(f))] }, 1},
+	{"a true request with a flipped bit", flippedBits, 1},
+	{"a true request with an absurd count", absurdCounts, 1},
+	{"a true request of an API or version that does not exist", unknownVersions, 1},
+	{"many requests at once, none of whose answers is read", pipelined, pipelinedRequests},
 }
 
 // attack connects, sends, and leaves after a moment, again and again.
@@ -212,14 +213,11 @@ func attack(ctx context.Context, random *rand.Rand, kind int) {
 // civil comes and goes as an attack of that kind does, with as many requests, whose answers it reads.
 func civil(ctx context.Context, random *rand.Rand, kind int) {
 	for ctx.Err() == nil {
-		requests, frames := 1, request(random)
-		if kind == len(kinds)-1 {
-			requests, frames = pipelinedRequests, pipelined(random)
-		}
+		frames := requests(random, kinds[kind].requests)
 		visit(func(conn net.Conn) {
 			go conn.Write(frames)
 			var size [4]byte
-			for range requests {
+			for range kinds[kind].requests {
 				if _, err := io.ReadFull(conn, size[:]); err != nil {
 					return // An unacknowledged produce has no answer, and one that fails ends the connection.
 				}
@@ -303,9 +301,11 @@ func unknownVersions(r *rand.Rand) []byte {
 
 const pipelinedRequests = 200
 
-func pipelined(r *rand.Rand) []byte {
+func pipelined(r *rand.Rand) []byte { return requests(r, pipelinedRequests) }
+
+func requests(r *rand.Rand, count int) []byte {
 	var frames []byte
-	for range pipelinedRequests {
+	for range count {
 		frames = append(frames, request(r)...)
 	}
 	return frames
