@@ -139,10 +139,8 @@ fn produce_to_many() {
 }
 
 fn fetch(shards: u16, bytes: i32) {
-    let (mut machine, sockets, partition) = machine(shards, 1, &[]);
-    let set = requests::produce(TOPIC, partition, &requests::batch(1, bytes as usize - 100));
-    (0..4).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
-    fetch_again(machine, sockets[0], partition, 2, bytes);
+    let batch = requests::batch(1, bytes as usize - 100);
+    fetch_of_equal(shards, 4, &batch, 2, bytes);
 }
 
 /// A fetch of a log of many batches of 4 KiB in so many segments, at the offset that `which` makes of their number.
@@ -163,10 +161,16 @@ fn fetch_of_many(config: &[(&str, &str)], segments: i64, which: fn(i64) -> i64) 
 fn fetch_of_backlog() {
     const RECORDS: i64 = 64;
     const SETS: i64 = 1000;
-    let (mut machine, sockets, partition) = machine(1, 1, &[]);
-    let set = requests::produce(TOPIC, partition, &requests::batch(RECORDS as usize, 1000));
-    (0..SETS).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
-    fetch_again(machine, sockets[0], partition, SETS / 4 * RECORDS, 64 << 10);
+    let batch = requests::batch(RECORDS as usize, 1000);
+    fetch_of_equal(1, SETS, &batch, SETS / 4 * RECORDS, 64 << 10);
+}
+
+/// A fetch at that offset of a log of so many equal batches.
+fn fetch_of_equal(shards: u16, batches: i64, batch: &[u8], offset: i64, bytes: i32) {
+    let (mut machine, sockets, partition) = machine(shards, 1, &[]);
+    let set = requests::produce(TOPIC, partition, batch);
+    (0..batches).for_each(|_| requests::assert_produced(&machine.ask(sockets[0], &set)));
+    fetch_again(machine, sockets[0], partition, offset, bytes);
 }
 
 fn fetch_again(mut machine: Machine, socket: i32, partition: i32, offset: i64, bytes: i32) {

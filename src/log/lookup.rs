@@ -158,17 +158,33 @@ impl Log {
             true => bytes,
             false => Bytes::new(),
         };
-        self.indexes.put(segment, bytes, Proven::default());
+        self.indexes.put(segment, bytes);
     }
 
-    /// A look-up has found a batch by its header: the next one may need none.
-    pub fn batch_seen(&mut self, segment: Offset, last: Offset, position: u64, size: u32) {
-        if segment == self.active.tail.base {
-            let index = OffsetIndex::new(segment, &self.active.indexes.offsets);
-            self.active.proven.learn(index, last, position, size);
-        } else {
-            self.indexes.learn(segment, last, position, size);
+    /// [`scan_headers`] of that segment; for a batch that it finds, the next look-up may need none.
+    pub fn scan_headers(
+        &mut self,
+        segment: Offset,
+        bytes: &[u8],
+        position: u64,
+        to: u64,
+        target: Offset,
+    ) -> ScanStep {
+        let step = scan_headers(bytes, position, to, target);
+        if let ScanStep::Found {
+            position,
+            size,
+            last,
+        } = step
+        {
+            if segment == self.active.tail.base {
+                let index = OffsetIndex::new(segment, &self.active.indexes.offsets);
+                self.active.proven.learn(index, last, position, size);
+            } else {
+                self.indexes.learn(segment, last, position, size);
+            }
         }
+        step
     }
 
     /// A sealed segment's index led to where no batch starts: from now on the segment is searched
@@ -179,7 +195,7 @@ impl Log {
             .peek(segment)
             .is_some_and(|index| !index.is_empty());
         if lies {
-            self.indexes.put(segment, Bytes::new(), Proven::default());
+            self.indexes.put(segment, Bytes::new());
         }
         lies
     }

@@ -443,14 +443,9 @@ impl Log {
             );
             let last = header.last_offset();
             let added = tail.add(&self.config, size, last, header.max_timestamp);
-            let index = OffsetIndex::new(tail.base, &self.active.indexes.offsets);
-            // The batch before has an entry, too: it ends where this one begins.
-            if added.offset.is_some()
-                && index
-                    .last()
-                    .is_some_and(|it| it.offset.plus(1) == header.base_offset)
-            {
-                self.active.proven.note(index.len() - 1);
+            if added.offset.is_some() {
+                let index = OffsetIndex::new(tail.base, &self.active.indexes.offsets);
+                self.active.proven.append(index, header.base_offset);
             }
             self.active.indexes.add(tail.base, &added);
             self.active.modified = batch.now;
@@ -558,7 +553,7 @@ impl Log {
         let old = std::mem::replace(&mut self.active, next);
         self.sealed.push_back(old.tail.segment(now));
         self.indexes
-            .put(old.tail.base, sealed.index.clone(), old.proven);
+            .put_with(old.tail.base, sealed.index.clone(), old.proven);
         match self.staged.front() {
             Some(first) => assert!(
                 (first.segment, first.position) == (new_base, 0),

@@ -16,8 +16,15 @@ pub(crate) struct Proven {
 }
 
 impl Proven {
+    /// A batch with that base offset gets the next entry. If the one before has the last, it ends here.
+    pub(crate) fn append(&mut self, index: OffsetIndex<'_>, base: Offset) {
+        if index.last().is_some_and(|it| it.offset.plus(1) == base) {
+            self.note(index.len() - 1);
+        }
+    }
+
     /// That entry is exact, and so is where the next one's batch begins.
-    pub(crate) fn note(&mut self, entry: usize) {
+    fn note(&mut self, entry: usize) {
         let word = entry / 64;
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);

@@ -93,7 +93,12 @@ impl IndexCache {
     }
 
     /// Keeps an index; the newest one is kept whatever its size.
-    pub(crate) fn put(&mut self, segment: Offset, index: Bytes, proven: Proven) {
+    pub(crate) fn put(&mut self, segment: Offset, index: Bytes) {
+        self.put_with(segment, index, Proven::default());
+    }
+
+    /// The same with what is known of it.
+    pub(crate) fn put_with(&mut self, segment: Offset, index: Bytes, proven: Proven) {
         self.remove(segment);
         self.uses += 1;
         let used = self.uses;
@@ -174,13 +179,13 @@ mod tests {
     #[test]
     fn the_cache_drops_what_was_not_used_longest() {
         let mut cache = IndexCache::new(16);
-        cache.put(Offset(0), Bytes::from_static(&[0; 8]), Proven::default());
-        cache.put(Offset(1), Bytes::from_static(&[0; 8]), Proven::default());
+        cache.put(Offset(0), Bytes::from_static(&[0; 8]));
+        cache.put(Offset(1), Bytes::from_static(&[0; 8]));
         assert!(cache.get(Offset(0)).is_some());
-        cache.put(Offset(2), Bytes::from_static(&[0; 8]), Proven::default());
+        cache.put(Offset(2), Bytes::from_static(&[0; 8]));
         assert!(cache.get(Offset(1)).is_none());
         assert!(cache.get(Offset(0)).is_some());
-        cache.put(Offset(3), Bytes::from_static(&[0; 99]), Proven::default());
+        cache.put(Offset(3), Bytes::from_static(&[0; 99]));
         assert!(cache.peek(Offset(0)).is_none() && cache.peek(Offset(3)).is_some());
     }
 }

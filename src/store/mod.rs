@@ -604,13 +604,11 @@ impl Store {
             return self.find(want, out);
         }
         let segment = scan.segment;
-        match log::scan_headers(bytes, scan.from, scan.to, want.offset) {
-            ScanStep::Found {
-                position,
-                size,
-                last,
-            } => {
-                self.log.batch_seen(segment, last, position, size);
+        match self
+            .log
+            .scan_headers(segment, bytes, scan.from, scan.to, want.offset)
+        {
+            ScanStep::Found { position, size, .. } => {
                 self.slice(segment, position, size, want, out)
             }
             // A read that brought not even one more header has met the end of the file.

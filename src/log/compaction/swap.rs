@@ -2,7 +2,6 @@
 
 use super::rewriting::Replacement;
 use crate::log::machine::Log;
-use crate::log::proven::Proven;
 use crate::types::Offset;
 
 impl Log {
@@ -28,8 +27,7 @@ impl Log {
         for base in &replacement.replaced {
             self.indexes.remove(*base);
         }
-        self.indexes
-            .put(base, replacement.index.clone(), Proven::default());
+        self.indexes.put(base, replacement.index.clone());
         self.recent.forget_segments_below(end);
         self.open.retain(|_, mark| mark.segment >= end);
         let first = self.aborted.partition_point(|it| it.marker < base);

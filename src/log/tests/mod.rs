@@ -180,14 +180,7 @@ impl Store {
                     continue;
                 }
                 Located::Scan { segment, from, to } => match self.scan(segment, from, to, target) {
-                    ScanStep::Found {
-                        position,
-                        size,
-                        last,
-                    } => {
-                        self.log.batch_seen(segment, last, position, size);
-                        (segment, position)
-                    }
+                    ScanStep::Found { position, .. } => (segment, position),
                     ScanStep::Corrupt { .. } if self.log.index_lies(segment) => continue,
                     ScanStep::End => {
                         target = self.log.first_of_next(segment).expect("more segments");
@@ -202,12 +195,13 @@ impl Store {
         }
     }
 
-    fn scan(&self, segment: Offset, from: u64, to: u64, target: Offset) -> ScanStep {
+    fn scan(&mut self, segment: Offset, from: u64, to: u64, target: Offset) -> ScanStep {
         let file = &self.disk.files[&(segment, FileKind::Log)];
         let mut at = from;
         loop {
             let end = (at + 100).min(file.len() as u64);
-            match scan_headers(&file[at as usize..end as usize], at, to, target) {
+            let bytes = &file[at as usize..end as usize];
+            match self.log.scan_headers(segment, bytes, at, to, target) {
                 ScanStep::ReadOn { position } => {
                     assert!(position > at || end == at + 100, "no progress at {at}");
                     at = position;

@@ -10,7 +10,7 @@ use millstream::batch::{Builder, CRC_START, HEADER_BYTES, Header, crc32c};
 use millstream::io::{Disk, OpenMode};
 use millstream::log::{
     CompactionRules, FileKind, Isolation, Located, Log, LogConfig, ScanStep, Source, TimeTarget,
-    file_name, scan_headers,
+    file_name,
 };
 use millstream::store::{
     Compaction, CompactionMeans, SegmentSwap, Stepped, files, open_partition, swap_segments,
@@ -342,13 +342,8 @@ fn look_around(log: &mut Log, disk: &MemoryDisk, input: &mut Input<'_>) {
                 Located::Scan { segment, from, to } => {
                     let bytes = content(segment, FileKind::Log).expect("it is there");
                     let bytes = bytes.get(from as usize..).unwrap_or(&[]);
-                    match scan_headers(bytes, from, to, offset) {
-                        ScanStep::Found {
-                            position,
-                            size,
-                            last,
-                        } => {
-                            log.batch_seen(segment, last, position, size);
+                    match log.scan_headers(segment, bytes, from, to, offset) {
+                        ScanStep::Found { position, size, .. } => {
                             let _ = log.slice(segment, position, size, 100, true, isolation);
                             break;
                         }
