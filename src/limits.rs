@@ -158,8 +158,12 @@ pub const COMPACTION_BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// Microseconds after which compaction looks again whether the groups are loaded for which it waits.
 pub const COMPACTION_RETRY_US: u64 = 100_000;
 
-/// Messages that a shard takes from others before it looks at its own ring again.
-pub const MAIL_PER_ROUND: usize = 256;
+/// Messages that a shard takes from others before it turns to its own connections again.
+pub const MAIL_AT_ONCE: usize = 256;
+
+/// Events of its own connections after which it looks for messages from others: where thousands are ready
+/// at once, others do not wait for all of them.
+pub const EVENTS_BETWEEN_MAIL: usize = 256;
 
 /// Each doubling of a histogram's values is divided into this power of two of buckets: HdrHistogram's
 /// layout for two significant digits. With a bucket for each 64-bit value, so that recording need not

@@ -198,12 +198,19 @@ impl Start {
             began = sys::clock();
             turn.now = began;
             turn.worker.begin_round(began);
-            for completion in completions.drain(..) {
-                turn.take(Event::Completion(completion));
+            let mut events = completions.drain(..);
+            loop {
+                for completion in events.by_ref().take(limits::EVENTS_BETWEEN_MAIL) {
+                    turn.take(Event::Completion(completion));
+                }
+                for (_, event) in self.inbox.try_iter().take(limits::MAIL_AT_ONCE) {
+                    turn.take(event);
+                }
+                if events.len() == 0 {
+                    break;
+                }
             }
-            for (_, event) in self.inbox.try_iter().take(limits::MAIL_PER_ROUND) {
-                turn.take(event);
-            }
+            drop(events);
             if deadline.is_some_and(|at| at <= began.monotonic_us) {
                 turn.take(Event::Timeout);
             }

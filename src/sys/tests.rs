@@ -916,6 +916,30 @@ fn a_shard_that_always_has_something_to_do_leaves_sockets_to_the_ring() {
     assert_eq!(machine.kernel.asked(), 1);
 }
 
+/// The kernel posts about twenty completions an entry: whoever came behind those would be overtaken by all that
+/// is ready again at once.
+#[test]
+fn all_that_are_ready_come_together() {
+    let mut machine = Machine::with(KernelConfig {
+        spin_us: 0,
+        ..KernelConfig::default()
+    });
+    let mut connections: Vec<_> = (0..200).map(|_| machine.connection()).collect();
+    for (socket, _) in &connections {
+        machine.kernel.submit(T, readable(socket));
+    }
+    assert!(machine.is_quiet());
+    for (_, peer) in &mut connections {
+        peer.write_all(b"x").unwrap();
+    }
+    // What loopback delivers later than that would come with the next poll.
+    std::thread::sleep(Duration::from_millis(20));
+    machine
+        .kernel
+        .poll(None, &mut || false, &mut machine.completions);
+    assert_eq!(machine.completions.len(), connections.len());
+}
+
 #[test]
 fn poll_does_not_sleep_on_completions_or_mail() {
     let mut machine = Machine::new();
