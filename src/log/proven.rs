@@ -4,7 +4,8 @@
 //! batch, without an entry, follows. Where batches are larger than `index.interval.bytes` each has one, and
 //! its end is the next entry's position: known when it was appended or when its header was read once. From
 //! then on a batch between two such entries is found without a look at the file, by every reader behind the
-//! tail. A bit an entry; lost with the index when that leaves the memory, and learned again.
+//! tail. A bit an entry; lost with the index when that leaves the memory, and learned again. The batch that a file
+//! begins with, where who reads from the beginning begins, has no entry and is kept beside them.
 
 use super::index::OffsetIndex;
 use crate::types::Offset;
@@ -13,6 +14,8 @@ use crate::types::Offset;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proven {
     words: Vec<u64>,
+    /// Last offset and size of the batch at the file's beginning, once its header was read.
+    first: Option<(Offset, u32)>,
 }
 
 impl Proven {
@@ -37,9 +40,12 @@ impl Proven {
         word >> (entry % 64) & 1 == 1
     }
 
-    /// A batch with that last offset lies there, by its header: takes note of its entry, if it has one and the
-    /// next is that of the batch behind it.
+    /// A batch with that last offset lies there, by its header: takes note of it, if the file begins with it, and of
+    /// its entry, if it has one and the next is that of the batch behind it.
     pub(crate) fn learn(&mut self, index: OffsetIndex<'_>, last: Offset, position: u64, size: u32) {
+        if position == 0 {
+            self.first = Some((last, size));
+        }
         let after = index.count_up_to(last);
         let Some(entry) = after.checked_sub(1) else {
             return;
@@ -61,7 +67,10 @@ impl Proven {
         below: usize,
         target: Offset,
     ) -> Option<(u64, u32)> {
-        let before = below.checked_sub(1)?;
+        let Some(before) = below.checked_sub(1) else {
+            let (last, size) = self.first?;
+            return (target <= last).then_some((0, size));
+        };
         if !self.has(before) {
             return None;
         }
@@ -110,8 +119,7 @@ mod tests {
             (0..50).filter(|it| place(proven, *it).is_some()).collect()
         };
         assert!(seen(&proven).is_empty());
-        // The first has no entry, and of the last it is not known where it ends.
-        proven.learn(index, BASE.plus(9), 0, 5000);
+        // Of the last it is not known where it ends.
         proven.learn(index, BASE.plus(49), 26_000, 9000);
         assert!(seen(&proven).is_empty());
         proven.learn(index, BASE.plus(19), 5000, 6000);
@@ -123,6 +131,26 @@ mod tests {
         assert_eq!(place(&proven, 29), Some((11_000, 7000)));
         proven.learn(index, BASE.plus(39), 18_000, 8000);
         assert_eq!(seen(&proven), Vec::from_iter(19..40));
+        proven.learn(index, BASE.plus(9), 0, 5000);
+        assert_eq!(place(&proven, 0), Some((0, 5000)));
+        assert_eq!(
+            seen(&proven),
+            Vec::from_iter((0..10).chain(19..40)),
+            "between the first and the second may lie others"
+        );
+    }
+
+    #[test]
+    fn the_first_batch_of_a_file_without_entries_is_known_once_it_was_seen() {
+        let index = OffsetIndex::new(BASE, &[]);
+        let mut proven = Proven::default();
+        let place = |proven: &Proven, offset| proven.place(index, 0, BASE.plus(offset));
+        proven.learn(index, BASE.plus(19), 700, 500);
+        assert_eq!(place(&proven, 0), None);
+        proven.learn(index, BASE.plus(9), 0, 700);
+        assert_eq!(place(&proven, 0), Some((0, 700)));
+        assert_eq!(place(&proven, 9), Some((0, 700)));
+        assert_eq!(place(&proven, 10), None);
     }
 
     #[test]
