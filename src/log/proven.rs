@@ -10,7 +10,7 @@
 use super::index::OffsetIndex;
 use crate::types::Offset;
 
-/// The entries of one offset index whose batch ends where the next entry's begins.
+/// The entries of one offset index whose batch ends where the next entry's begins, and the batch before all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proven {
     words: Vec<u64>,

@@ -210,7 +210,6 @@ impl Start {
                     break;
                 }
             }
-            drop(events);
             if deadline.is_some_and(|at| at <= began.monotonic_us) {
                 turn.take(Event::Timeout);
             }
