@@ -59,7 +59,8 @@ pub const RECEIVES_PER_TURN: u32 = 4;
 pub const LOOKOUT_SOCKETS_MAX: usize = 8;
 
 /// Events that are looked at before what they ask for is submitted, at most: so many receives in a row
-/// have the kernel's code in the cache, and so few that their buffers stay in the L2 cache.
+/// have the kernel's code in the cache, and so few that their buffers stay in the L2 cache. Twice as many took 0.997
+/// (0.983 to 1.10, 12 rounds) of the processor time for 64 connections x 1 KiB.
 pub const TOGETHER_EVENTS_MAX: usize = 16;
 
 /// Bytes that those events bring together, about.

@@ -200,9 +200,126 @@ pub struct ReturnTo {
 /// one partition.
 pub type Few<T> = smallvec::SmallVec<[T; 1]>;
 
+/// What is under way, by numbers that are given one after the other to what comes and goes. A number is a place
+/// and how often that was given before, so one that is no longer good finds nothing.
+pub struct Places<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+struct Place<T> {
+    generation: u32,
+    tenant: Option<T>,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Places<T> {
+        Places {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Places<T> {
+    /// A number that is good until [`Places::close`], with nothing under it.
+    pub fn open(&mut self) -> u64 {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place {
+                generation: 0,
+                tenant: None,
+            });
+            (self.places.len() - 1) as u32
+        });
+        u64::from(self.places[at as usize].generation) << 32 | u64::from(at)
+    }
+
+    /// Puts something under a number that is good and has nothing.
+    pub fn put(&mut self, number: u64, tenant: T) {
+        let place = self.place(number).expect("the number is good");
+        debug_assert!(place.tenant.is_none());
+        place.tenant = Some(tenant);
+    }
+
+    /// Takes out what is under a number, which stays good.
+    pub fn take(&mut self, number: u64) -> Option<T> {
+        self.place(number)?.tenant.take()
+    }
+
+    /// What is under a number.
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        self.place(number)?.tenant.as_mut()
+    }
+
+    /// Gives a good number back.
+    pub fn close(&mut self, number: u64) {
+        let place = self.place(number).expect("the number is good");
+        place.tenant = None;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(number as u32);
+    }
+
+    /// A number for this.
+    pub fn insert(&mut self, tenant: T) -> u64 {
+        let number = self.open();
+        self.places[number as u32 as usize].tenant = Some(tenant);
+        number
+    }
+
+    /// Takes out what is under a number and gives the number back.
+    pub fn remove(&mut self, number: u64) -> Option<T> {
+        let tenant = self.take(number)?;
+        self.close(number);
+        Some(tenant)
+    }
+
+    /// How many numbers are good.
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is there, and under which number.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.places.iter().zip(0..).filter_map(|(place, at)| {
+            let tenant = place.tenant.as_ref()?;
+            Some((u64::from(place.generation) << 32 | at, tenant))
+        })
+    }
+
+    fn place(&mut self, number: u64) -> Option<&mut Place<T>> {
+        let place = self.places.get_mut(number as u32 as usize)?;
+        (u64::from(place.generation) == number >> 32).then_some(place)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_was_given_back_finds_nothing() {
+        let mut places = Places::default();
+        let (first, second) = (places.insert('a'), places.insert('b'));
+        assert_eq!(places.remove(first), Some('a'));
+        let third = places.open();
+        assert!(first != third && first as u32 == third as u32);
+        assert_eq!(places.take(third), None);
+        places.put(third, 'c');
+        assert_eq!(places.remove(first), None);
+        assert_eq!(places.get_mut(first), None);
+        let there: Vec<_> = places.iter().collect();
+        assert_eq!(there, [(third, &'c'), (second, &'b')]);
+        assert_eq!((places.take(third), places.len()), (Some('c'), 2));
+        places.close(third);
+        assert_eq!((places.take(third), places.len()), (None, 1));
+        let twice = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| places.close(third)));
+        assert!(twice.is_err());
+    }
 
     #[test]
     fn a_uuid_survives_its_text_form() {

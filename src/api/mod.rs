@@ -639,14 +639,11 @@ fn by_owner<T>(
     let mut groups: Few<(ShardId, Few<T>)> = Few::new();
     for (partition, part) in parts {
         let owner = context.owner(partition);
-        let at = match groups.binary_search_by_key(&owner, |(shard, _)| *shard) {
-            Ok(at) => at,
-            Err(at) => {
-                groups.insert(at, (owner, Few::new()));
-                at
-            }
-        };
-        groups[at].1.push(part);
+        let at = groups.partition_point(|(shard, _)| *shard < owner);
+        match groups.get_mut(at) {
+            Some((shard, group)) if *shard == owner => group.push(part),
+            _ => groups.insert(at, (owner, Few::from_buf([part]))),
+        }
     }
     groups
 }

@@ -19,8 +19,8 @@ pub struct Produce {
     head: Head,
     acks: i16,
     topics: Few<Asked>,
-    /// One per partition, in the order of the request.
-    produced: Few<Option<Produced>>,
+    /// In the order of the request.
+    partitions: Few<Partition>,
     missing: usize,
     /// Bytes of the request, as its client's quota counts them.
     bytes: u64,
@@ -32,7 +32,14 @@ pub struct Produce {
 struct Asked {
     topic: Name,
     id: Uuid,
-    partitions: Few<i32>,
+    /// How many of its partitions.
+    partitions: usize,
+}
+
+/// A partition as it was asked for, and what became of its record set.
+struct Partition {
+    index: i32,
+    produced: Option<Produced>,
 }
 
 /// The name of a topic.
@@ -58,11 +65,16 @@ struct RecordSet {
     partition: PartitionId,
 }
 
-/// Whether a record set begins with a batch of a transaction.
+/// Whether a record set begins with a batch of a transaction. Few do: the bit that says so is looked at first.
 fn is_transactional(frame: &Pieces, records: &Records<'_>) -> bool {
     let Records::Range { start, length } = records else {
         return false;
     };
+    if *length <= batch::ATTRIBUTES_AT
+        || !batch::may_be_transactional(frame.byte_at(start + batch::ATTRIBUTES_AT))
+    {
+        return false;
+    }
     let mut head = [0; batch::HEADER_BYTES];
     let head = &mut head[..batch::HEADER_BYTES.min(*length)];
     frame.copy_at(*start, head);
@@ -84,7 +96,8 @@ pub(super) fn begin(
     let acks = request.acks;
     let mut topics = Few::with_capacity(request.topic_data.len());
     let mut sets = Few::new();
-    let mut produced = Few::new();
+    let mut partitions = Few::new();
+    let mut is_any_transactional = false;
     for asked in &request.topic_data {
         let topic = match head.version {
             13.. => context
@@ -97,7 +110,6 @@ pub(super) fn begin(
                 .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
         let is_closed = topic.is_ok_and(|topic| is_closed(context, topic));
-        let mut partitions = Few::with_capacity(asked.partition_data.len());
         for data in &asked.partition_data {
             let target = match topic {
                 _ if !(-1..=1).contains(&acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
@@ -114,7 +126,7 @@ pub(super) fn begin(
                     sets.push(RecordSet {
                         start: *start,
                         length: *length,
-                        place: produced.len() as u32,
+                        place: partitions.len() as u32,
                         partition,
                     });
                     None
@@ -122,8 +134,11 @@ pub(super) fn begin(
                 // No record set at all: Kafka calls it an invalid record.
                 (Ok(_), _) => Some(Produced::refused(ErrorCode::INVALID_RECORD)),
             };
-            partitions.push(data.index);
-            produced.push(refused);
+            is_any_transactional |= is_transactional(&frame, &data.records);
+            partitions.push(Partition {
+                index: data.index,
+                produced: refused,
+            });
         }
         topics.push(Asked {
             topic: match topic {
@@ -131,18 +146,16 @@ pub(super) fn begin(
                 Err(_) => Name::Unknown(asked.name.to_string()),
             },
             id: asked.topic_id,
-            partitions,
+            partitions: asked.partition_data.len(),
         });
     }
-    let mut all = request.topic_data.iter().flat_map(|it| &it.partition_data);
-    let lacks_id = request.transactional_id.is_none()
-        && all.any(|data| is_transactional(&frame, &data.records));
+    let lacks_id = is_any_transactional && request.transactional_id.is_none();
     drop(request);
     if lacks_id {
         // Kafka looks at this before all else, and refuses the request as a whole.
         let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        for refused in &mut produced {
-            *refused = Some(Produced {
+        for partition in &mut partitions {
+            partition.produced = Some(Produced {
                 why: Some(Box::new(WhyRefused {
                     message: error.message().to_owned(),
                     ..Default::default()
@@ -156,7 +169,7 @@ pub(super) fn begin(
         head: *head,
         acks,
         topics,
-        produced,
+        partitions,
         missing: sets.len(),
         bytes: frame.len() as u64,
         is_charged: false,
@@ -181,7 +194,7 @@ impl Produce {
     ) -> Progress {
         self.missing -= parts.len();
         for (place, produced) in parts {
-            self.produced[place as usize] = Some(produced);
+            self.partitions[place as usize].produced = Some(produced);
         }
         self.progress(context)
     }
@@ -209,20 +222,20 @@ impl Produce {
         let progress = self.answer(context.pool, throttle_time_ms);
         // They hold topics, and memory if they are many.
         self.topics = Few::new();
-        self.produced = Few::new();
+        self.partitions = Few::new();
         context.spare_produces.take_back(self);
         progress
     }
 
     fn answer(&self, pool: &mut Pool, throttle_time_ms: i32) -> Progress {
-        let results = self.produced.iter();
-        let mut results = results.map(|it| it.as_ref().expect("none is missing"));
+        let mut results = self.partitions.iter().map(|partition| {
+            let produced = partition.produced.as_ref();
+            (partition.index, produced.expect("none is missing"))
+        });
         if self.acks == 0 {
             // Nobody reads an answer. As Kafka does, a failure is told by closing the connection.
-            let failed = results
-                .map(|produced| produced.error)
-                .find(|error| *error != ErrorCode::NONE);
-            return match failed {
+            let mut errors = results.map(|(_, produced)| produced.error);
+            return match errors.find(|error| *error != ErrorCode::NONE) {
                 None => Progress::NoReply,
                 Some(error) => {
                     Progress::Disconnect(format!("a produce with acks=0 failed: {}", error.name()))
@@ -232,11 +245,10 @@ impl Produce {
         let responses = self.topics.iter().map(|topic| ProduceTopicResponse {
             name: topic.topic.text().into(),
             topic_id: topic.id,
-            partition_responses: topic
-                .partitions
-                .iter()
-                .zip(results.by_ref())
-                .map(|(index, produced)| response(*index, produced))
+            partition_responses: results
+                .by_ref()
+                .take(topic.partitions)
+                .map(|(index, produced)| response(index, produced))
                 .collect(),
         });
         let response = ProduceResponse {

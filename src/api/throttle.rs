@@ -26,6 +26,9 @@ const USER: &str = "ANONYMOUS";
 /// Asks what a produce request of that many bytes costs; `false` if no quota binds the client. Without
 /// an answer to be waited for (acks=0) Kafka counts no time.
 pub(super) fn produced(context: &mut Context<'_>, bytes: u64, answered: bool) -> bool {
+    if context.image.quotas().is_empty() {
+        return false;
+    }
     let mut debits = Vec::new();
     debits.extend(debit(
         context,
@@ -42,6 +45,9 @@ pub(super) fn produced(context: &mut Context<'_>, bytes: u64, answered: bool) ->
 
 /// The same for a fetch response.
 pub(super) fn fetched(context: &mut Context<'_>, bytes: u64) -> bool {
+    if context.image.quotas().is_empty() {
+        return false;
+    }
     let amount = bytes as f64;
     let mut debits = Vec::new();
     debits.extend(debit(

@@ -144,6 +144,14 @@ where
     })
 }
 
+/// Where in a batch the byte lies of which [`may_be_transactional`] tells.
+pub const ATTRIBUTES_AT: usize = ATTRIBUTES + 1;
+
+/// Whether a batch with that byte of its attributes may be one of a transaction.
+pub fn may_be_transactional(attributes: u8) -> bool {
+    i16::from(attributes) & TRANSACTIONAL != 0
+}
+
 /// Whether a record set of `length` bytes begins with a whole batch of a transaction, whatever else is
 /// wrong with it. `start` is its first bytes, a header's count if there are as many.
 pub fn is_transactional(start: &[u8], length: usize) -> bool {
@@ -185,7 +193,6 @@ impl Checked {
     /// The leader's bytes for this batch. Only if timestamps change are they the whole header, and its
     /// attributes then lose bits 7 to 15, as in Kafka.
     pub fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Stamp {
-        let sent = self.header.encode();
         let mut header = self.header;
         header.base_offset = base_offset;
         header.leader_epoch = leader_epoch;
@@ -205,7 +212,7 @@ impl Checked {
         }
         header.crc = replace_front(
             header.crc,
-            &sent[CRC_START..],
+            &self.header.encode()[CRC_START..],
             &header.encode()[CRC_START..],
             self.size - HEADER_BYTES,
         );

@@ -31,7 +31,10 @@ mod scan;
 mod thin;
 
 pub use builder::Builder;
-pub use check::{Checked, Look, Rules, Stamp, TimestampType, check, is_transactional, verify};
+pub use check::{
+    ATTRIBUTES_AT, Checked, Look, Rules, Stamp, TimestampType, check, is_transactional,
+    may_be_transactional, verify,
+};
 pub use compression::{Target, compress, compress_to, decompress};
 pub use convert::convert;
 pub use crc::{Crc, crc32c};

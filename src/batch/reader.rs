@@ -14,9 +14,9 @@ pub(super) struct Reader<'a, I> {
 impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     /// At the start of `chunks`, to read at most `length` bytes. What the chunks lack counts as the
     /// end as well.
-    pub(super) fn new(chunks: I, length: usize) -> Reader<'a, I> {
+    pub(super) fn new(mut chunks: I, length: usize) -> Reader<'a, I> {
         Reader {
-            chunk: &[],
+            chunk: chunks.next().unwrap_or_default(),
             more: chunks,
             left: length,
         }

@@ -172,6 +172,20 @@ impl Pieces {
         }
     }
 
+    /// The byte at `position`.
+    ///
+    /// Panics if it is not there.
+    pub fn byte_at(&self, position: usize) -> u8 {
+        match self.first.as_ref().and_then(|first| first.get(position)) {
+            Some(byte) => *byte,
+            None => {
+                let mut byte = [0];
+                self.copy_at(position, &mut byte);
+                byte[0]
+            }
+        }
+    }
+
     /// Overwrites the bytes from `position` on.
     ///
     /// Panics if they are not all there.

@@ -181,6 +181,10 @@ impl Connection {
                 self.more_to_receive = true;
                 self.receives_in_a_row = 0;
                 self.readable_us = turn.came_us;
+                // What it waited for has come, and nothing else has: unless it may not go on, it receives.
+                if self.closed.is_none() && self.ending.is_none() && self.may_admit() {
+                    return self.read_more(turn);
+                }
                 Ok(0)
             }
             Outcome::Received { buffers, result } => self.received(buffers, result, turn),
@@ -314,10 +318,9 @@ impl Connection {
             return None;
         }
         let slow = self.body.as_ref().map(|body| body.check_us);
-        slow.into_iter()
-            .chain(self.idle_at_us())
-            .chain(self.held_until_us)
-            .min()
+        let all = [slow, self.idle_at_us(), self.held_until_us];
+        let due_us = all.map(|at| at.unwrap_or(u64::MAX)).into_iter().min();
+        due_us.filter(|due_us| *due_us < u64::MAX)
     }
 
     /// Closes it if it is idle, or too slow while others wait. Harmless when called early.
@@ -393,7 +396,7 @@ impl Connection {
 
     /// Does whatever can be done now: to be called when its requests have been answered.
     pub fn proceed<T: Task>(&mut self, turn: &mut Turn<'_, T>) {
-        if self.closed.is_some() {
+        if self.closed.is_some() || self.is_at_rest() {
             return;
         }
         while let Some((reply, meter)) = self.slots.next() {
@@ -413,6 +416,16 @@ impl Connection {
         if self.reading == Reading::Idle && stop == Stop::NeedsBytes && self.ending.is_none() {
             self.read_more(turn);
         }
+    }
+
+    /// Whether it waits for bytes and has nothing to send. While it waits for bytes there is no frame to be cut:
+    /// none was when it began to, and nothing has come since.
+    fn is_at_rest(&self) -> bool {
+        self.reading != Reading::Idle
+            && self.ending.is_none()
+            && self.sender.replies() == 0
+            && !self.sender.in_flight()
+            && !self.slots.is_next_ready()
     }
 
     /// Hands out the frames that are there.

@@ -152,6 +152,12 @@ impl Slots {
             .unwrap_or_else(|| panic!("{id:?} is not open"))
     }
 
+    /// Whether the next reply in order is there.
+    pub(super) fn is_next_ready(&self) -> bool {
+        let first = self.slots.front();
+        first.is_some_and(|slot| slot.reply.is_some())
+    }
+
     /// The next reply in order, if it is ready, and what is measured of its request.
     pub(super) fn next(&mut self) -> Option<(Reply, Meter)> {
         if planted(Mutation::RepliesSwapped)

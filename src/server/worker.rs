@@ -28,7 +28,7 @@ use crate::shard::{
     Answer, Ask, InspectAsk, Inspected, Mail, Outbox, ReturnTo, Shard, StopStep, TimePart,
 };
 use crate::store::TaskOutcome;
-use crate::types::{Now, Prefetch, ShardId, Timestamp};
+use crate::types::{Now, Places, Prefetch, ShardId, Timestamp};
 use crate::wire::{ApiKey, ErrorCode, Refusal};
 use crossbeam_channel::Sender;
 use rustc_hash::FxHashMap;
@@ -115,11 +115,13 @@ pub struct Worker {
     spare_produces: Spares<Produce>,
     /// When the events of this round were there.
     came_us: u64,
-    pending: FxHashMap<u64, Request>,
+    /// Requests that wait, by their tickets: a request has one from its beginning to its end.
+    pending: Places<Request>,
     /// By ticket: requests whose connection ended while shards hold pieces of their frames.
     orphans: BTreeMap<u64, Lent>,
     /// By ticket: who has asked for times.
     times_asked: BTreeMap<u64, Sender<Times>>,
+    /// The next of `times_asked`.
     next_ticket: u64,
     deadlines: BTreeSet<(u64, u64)>,
     timers: BTreeSet<(u64, u64)>,
@@ -200,7 +202,7 @@ impl Worker {
             spare_fetches: Spares::default(),
             spare_produces: Spares::default(),
             came_us: 0,
-            pending: FxHashMap::default(),
+            pending: Places::default(),
             orphans: BTreeMap::new(),
             times_asked: BTreeMap::new(),
             next_ticket: 0,
@@ -231,8 +233,8 @@ impl Worker {
             fetch_sessions += u64::from(live.session.fetch_session.is_some());
         }
         let waiting = |is: fn(&Pending) -> bool| {
-            let pending = self.pending.values();
-            pending.filter(|request| is(&request.pending)).count() as u64
+            let pending = self.pending.iter();
+            pending.filter(|(_, request)| is(&request.pending)).count() as u64
         };
         let mut rows = self.metrics.rows();
         rows.extend(self.shard.stages());
@@ -504,7 +506,23 @@ impl Worker {
     }
 
     /// Does all that can be done without another event; what is left in the outbox is for others.
+    ///
+    /// Most events leave nothing to do, and what does it has a large frame to set up: one is looked for first.
+    #[inline]
     fn settle(&mut self, now: Now, out: &mut Outbox) {
+        let is_settled = out.mail.is_empty()
+            && self.frames.is_empty()
+            && self.remote.is_empty()
+            && self.budget.waiting() == 0
+            && self.shard.failure().is_none()
+            && self.draining.is_none();
+        if !is_settled {
+            self.settle_all(now, out);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_all(&mut self, now: Now, out: &mut Outbox) {
         loop {
             if let Some((to, mail)) = out.mail.pop_front() {
                 if to == self.shard.id() {
@@ -582,8 +600,6 @@ impl Worker {
             pieces,
             came_us,
         } = frame;
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
         let mut asks = Asks::default();
         let Some(live) = self.connections.get_mut(&id) else {
             return;
@@ -593,6 +609,7 @@ impl Worker {
             return;
         }
         self.labour.expect(pieces.len() as u64);
+        let ticket = self.pending.open();
         let mut context = context_of!(self, now, live, asks);
         let (api, progress) = api::begin(&mut context, pieces);
         let meter = match api {
@@ -632,7 +649,7 @@ impl Worker {
 
     /// Gives a waiting request what it waited for. One that is gone does not mind.
     fn resume(&mut self, now: Now, ticket: u64, event: api::Event, out: &mut Outbox) {
-        let Some(request) = self.pending.remove(&ticket) else {
+        let Some(request) = self.pending.take(ticket) else {
             return self.answered_orphan(ticket, &event);
         };
         let Request {
@@ -729,6 +746,7 @@ impl Worker {
         let lent = match progress {
             Progress::Wait(_) => lent,
             _ => {
+                self.pending.close(ticket);
                 if let Some(lent) = lent {
                     self.budget.release(lent.reservation);
                 }
@@ -769,7 +787,7 @@ impl Worker {
             pending,
             lent,
         };
-        self.pending.insert(ticket, request);
+        self.pending.put(ticket, request);
         if let Some(live) = self.connections.get_mut(&id) {
             live.tickets.push(ticket);
         }
@@ -979,7 +997,7 @@ impl Worker {
         for ticket in std::mem::take(&mut live.tickets) {
             let request = self
                 .pending
-                .remove(&ticket)
+                .remove(ticket)
                 .expect("its requests are pending");
             if let Some(deadline) = request.pending.deadline_us() {
                 self.deadlines.remove(&(deadline, ticket));
@@ -1020,7 +1038,8 @@ impl Worker {
             }
         }
         // Long polls are answered with what there is.
-        for ticket in sorted(&self.pending) {
+        let waiting: Vec<u64> = self.pending.iter().map(|(ticket, _)| ticket).collect();
+        for ticket in waiting {
             self.resume(now, ticket, api::Event::Timeout, out);
         }
         for id in sorted(&self.connections) {

@@ -55,11 +55,12 @@ use crate::metadata::{Image, QuotaOwner};
 use crate::metrics::{Logs, Traffic};
 use crate::quota::{Ledger, Window};
 use crate::store::{self, Store, Submissions, Task, TaskOutcome};
-use crate::types::{Few, LeaderEpoch, Now, Offset, PartitionId, Prefetch, ShardId, Timestamp};
+use crate::types::{
+    Few, LeaderEpoch, Now, Offset, PartitionId, Places, Prefetch, ShardId, Timestamp,
+};
 use crate::wire::ErrorCode;
 use bytes::BytesMut;
 use roster::Roster;
-use rustc_hash::FxHashMap;
 use settings::Common;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -156,7 +157,7 @@ pub struct Shard {
     checkpoints: Checkpoints,
     waiting: BTreeMap<u64, Waiting>,
     tickets: u64,
-    gathers: FxHashMap<u64, Gather>,
+    gathers: Places<Gather>,
     watches: BTreeMap<ReturnTo, fetch::Watch>,
     installs: BTreeMap<u64, install::Install>,
     /// When producers that have not been heard of are forgotten next.
@@ -243,7 +244,7 @@ impl Shard {
             checkpoints,
             waiting: BTreeMap::new(),
             tickets: 0,
-            gathers: FxHashMap::default(),
+            gathers: Places::default(),
             watches: BTreeMap::new(),
             installs: BTreeMap::new(),
             expire_us: 0,
@@ -565,22 +566,19 @@ impl Shard {
     }
 
     fn open_gather(&mut self, to: ReturnTo, missing: usize, parts: Parts) -> u64 {
-        self.tickets += 1;
-        self.gathers
-            .insert(self.tickets, Gather { to, missing, parts });
-        self.tickets
+        self.gathers.insert(Gather { to, missing, parts })
     }
 
     /// Adds one part, by `add`, and sends the answer when it was the last.
     fn gather(&mut self, gather: u64, out: &mut Outbox, add: impl FnOnce(&mut Parts)) {
         let open = self
             .gathers
-            .get_mut(&gather)
+            .get_mut(gather)
             .expect("gathers stay until their last part");
         add(&mut open.parts);
         open.missing -= 1;
         if open.missing == 0 {
-            let done = self.gathers.remove(&gather).expect("just seen");
+            let done = self.gathers.remove(gather).expect("just seen");
             out.answer(done.to, done.parts.into());
         }
     }

@@ -15,7 +15,7 @@ use super::append::{AppendMode, Judge, RingWrites, Way};
 use super::clock::{monotonic_ns, monotonic_us};
 use super::crowd::Crowd;
 use super::error::{KernelError, kernel_release};
-use super::inflight::{InFlight, Slab};
+use super::inflight::InFlight;
 use super::lookout::{Lookout, Watched};
 use super::pipes::{self, Pipes};
 use super::residency::is_resident;
@@ -27,6 +27,7 @@ use crate::io::{
     Completion, File, FileRange, Operation, Outcome, Patience, Pieces, Socket, Task, Token,
 };
 use crate::limits::{COLD_READ_BYTES_MAX, IOVECS_MAX};
+use crate::types::Places;
 use bytes::BytesMut;
 use crossbeam_channel::{Receiver, unbounded};
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
@@ -78,7 +79,8 @@ impl Default for KernelConfig {
 /// Performs one shard's operations. Made on the thread that uses it, and stays there.
 pub struct Kernel<T: Task> {
     ring: IoUring,
-    in_flight: Slab,
+    /// A completion that comes twice, or for another operation, is caught by its number.
+    in_flight: Places<InFlight>,
     /// Completions that wait for the next `poll`.
     ready: Vec<Completion<T::Outcome>>,
     tasks: Queues<T>,
@@ -146,7 +148,7 @@ impl<T: Task> Kernel<T> {
         let (results_sender, results) = unbounded();
         let mut kernel = Kernel {
             ring,
-            in_flight: Slab::default(),
+            in_flight: Places::default(),
             ready: Vec::new(),
             tasks: tasks.queues(),
             results_sender,
@@ -614,7 +616,7 @@ impl<T: Task> Kernel<T> {
             }
             for (number, result) in &batch[..count] {
                 if *number != MESSAGE {
-                    let operation = self.in_flight.remove(*number);
+                    let operation = self.in_flight.remove(*number).expect("it completes once");
                     self.complete(operation, *result);
                 }
             }
@@ -756,7 +758,7 @@ impl<T: Task> Drop for Kernel<T> {
         let number = self.in_flight.insert(InFlight::Cancel);
         self.push(cancel, number);
         let until_us = monotonic_us() + 1_000_000;
-        while self.in_flight.len() > 0 && monotonic_us() < until_us {
+        while !self.in_flight.is_empty() && monotonic_us() < until_us {
             self.enter(1, Some(FAREWELL));
             while let Some(entry) = self.ring.completion().next() {
                 if entry.user_data() != MESSAGE {
@@ -764,7 +766,7 @@ impl<T: Task> Drop for Kernel<T> {
                 }
             }
         }
-        if self.in_flight.len() > 0 {
+        if !self.in_flight.is_empty() {
             std::mem::forget(std::mem::take(&mut self.in_flight));
         }
     }
