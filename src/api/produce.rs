@@ -97,7 +97,8 @@ pub(super) fn begin(
     let mut topics = Few::with_capacity(request.topic_data.len());
     let mut sets = Few::new();
     let mut partitions = Few::new();
-    let mut is_any_transactional = false;
+    let has_id = request.transactional_id.is_some();
+    let mut lacks_id = false;
     for asked in &request.topic_data {
         let topic = match head.version {
             13.. => context
@@ -134,7 +135,7 @@ pub(super) fn begin(
                 // No record set at all: Kafka calls it an invalid record.
                 (Ok(_), _) => Some(Produced::refused(ErrorCode::INVALID_RECORD)),
             };
-            is_any_transactional |= is_transactional(&frame, &data.records);
+            lacks_id |= !has_id && is_transactional(&frame, &data.records);
             partitions.push(Partition {
                 index: data.index,
                 produced: refused,
@@ -149,7 +150,6 @@ pub(super) fn begin(
             partitions: asked.partition_data.len(),
         });
     }
-    let lacks_id = is_any_transactional && request.transactional_id.is_none();
     drop(request);
     if lacks_id {
         // Kafka looks at this before all else, and refuses the request as a whole.
